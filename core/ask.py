@@ -1,0 +1,216 @@
+"""One question to a model as a recorded step, with everything that happens to it in the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from core.endpoints import Client, Message, Reply, Request
+from core.errors import (
+    AppError,
+    BuiltinUnavailable,
+    Cancelled,
+    EndpointError,
+    NoEndpointLeft,
+    SandboxError,
+    StreamInterrupted,
+)
+from core.events import (
+    CallFailed,
+    EndpointFailed,
+    PromptWritten,
+    ReplyReceived,
+    RequestSent,
+    Role,
+    TokensArrived,
+)
+from core.steps import Json, Leaving, Steps
+from core.writer import Writer
+
+# A page shows growing text smoothly at this pace; each batch is one row in the database.
+BATCH_S = 0.15
+# A reply that broke off is asked for again, from its start, this often.
+INTERRUPTED_TRIES = 3
+
+
+class StepFailed(AppError):
+    """A recorded step ended with one of our errors; `kind` is that error's class name."""
+
+    code = "step_failed"
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model said, and who said it."""
+
+    text: str
+    model: str
+    endpoint: str
+    finish_reason: str
+
+
+def recorded(writer: Writer, steps: Steps, name: str, work: Callable[[], Json]) -> Json:
+    """`steps.step`, with our errors recorded as values and raised again, on every replay.
+
+    Raises Cancelled or StepFailed; Leaving, unrecorded, when this process is about to end.
+    """
+
+    def tagged() -> Json:
+        try:
+            return {"value": work()}
+        except (
+            Cancelled,
+            NoEndpointLeft,
+            EndpointError,
+            BuiltinUnavailable,
+            SandboxError,
+        ) as error:
+            if writer.leaving:
+                raise Leaving from error
+            return {"failed": type(error).__name__, "message": error.message}
+
+    result = steps.step(name, tagged)
+    if "failed" not in result:
+        return result["value"]
+    if result["failed"] == Cancelled.__name__:
+        raise Cancelled
+    raise StepFailed(result["failed"], result["message"])
+
+
+def ask(
+    writer: Writer,
+    steps: Steps,
+    client: Client,
+    *,
+    name: str,
+    role: Role,
+    purpose: str,
+    prompt: Callable[[], str],
+    temperature: float,
+    max_tokens: int,
+) -> Answer:
+    """The role's answer to `prompt()`, recorded as step `name`.
+
+    `temperature` from 0 (repeatable) to 2; `max_tokens` bounds the reply. Raises Cancelled, or
+    StepFailed when no endpoint could answer.
+    """
+
+    def work() -> Json:
+        request = Request(
+            messages=(Message(role="user", content=prompt()),),
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
+        return asdict(_answer(writer, client, name, role, purpose, request))
+
+    return Answer(**recorded(writer, steps, name, work))
+
+
+def _answer(
+    writer: Writer, client: Client, name: str, role: Role, purpose: str, request: Request
+) -> Answer:
+    number = 1
+    while True:
+        call = f"{name}.{writer.epoch}.{number}"
+        text = request.messages[0].content
+        writer.write(PromptWritten(call=call, role=role, purpose=purpose, text=text))
+        try:
+            reply = _call(writer, client, call, role, request)
+        except StreamInterrupted:
+            if number == INTERRUPTED_TRIES:
+                raise
+            number += 1
+            continue
+        return Answer(
+            text=reply.text,
+            model=reply.model,
+            endpoint=reply.endpoint,
+            finish_reason=reply.finish_reason,
+        )
+
+
+def _call(writer: Writer, client: Client, call: str, role: Role, request: Request) -> Reply:
+    watcher = _LogWatcher(writer, call, role)
+    try:
+        reply = client.chat(role, request, watcher=watcher, cancel=writer.cancel)
+    except AppError as error:
+        watcher.flush()
+        kind = type(error).__name__
+        # A process that leaves writes no more: whoever goes on marks the call as interrupted.
+        if not writer.leaving:
+            writer.write(CallFailed(call=call, error=kind, message=error.message))
+        raise
+    watcher.flush()
+    writer.write(
+        ReplyReceived(
+            call=call,
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
+            first_token_s=reply.first_token_s,
+            seconds=reply.seconds,
+            finish_reason=reply.finish_reason,
+        )
+    )
+    return reply
+
+
+class _LogWatcher:
+    """Puts what the endpoint client reports into the log."""
+
+    def __init__(self, writer: Writer, call: str, role: Role) -> None:
+        self._writer = writer
+        self._call = call
+        self._role: Role = role
+        self._waiting: list[str] = []
+        self._flushed_at = 0.0
+
+    def sent(
+        self,
+        *,
+        model: str,
+        endpoint: str,
+        characters: int,
+        prompt_tokens_estimated: int,
+        context_size: int,
+    ) -> None:
+        self._writer.write(
+            RequestSent(
+                call=self._call,
+                role=self._role,
+                model=model,
+                endpoint=endpoint,
+                characters=characters,
+                prompt_tokens_estimated=prompt_tokens_estimated,
+                context_size=context_size,
+            )
+        )
+
+    def token(self, text: str) -> None:
+        self._waiting.append(text)
+        if time.monotonic() - self._flushed_at >= BATCH_S:
+            self.flush()
+
+    def failed(self, *, endpoint: str, error: str, message: str, cooldown_s: float) -> None:
+        self.flush()
+        self._writer.write(
+            EndpointFailed(
+                call=self._call,
+                role=self._role,
+                endpoint=endpoint,
+                error=error,
+                message=message,
+                cooldown_s=cooldown_s,
+            )
+        )
+
+    def flush(self) -> None:
+        """Write what has arrived since the last time."""
+        if self._waiting:
+            self._writer.write(TokensArrived(call=self._call, text="".join(self._waiting)))
+            self._waiting.clear()
+        self._flushed_at = time.monotonic()

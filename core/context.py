@@ -1,0 +1,118 @@
+"""What every stage of a run works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.ask import Answer, ask, recorded
+from core.config import Config
+from core.endpoints import Client
+from core.errors import ModelAnswerError
+from core.events import CandidateWritten, Role
+from core.replies import Plan, extract_code
+from core.sandbox import Sandbox
+from core.state import RunState
+from core.steps import Json, Steps
+from core.tools import SkillLibrary
+from core.writer import Writer
+
+# A reply that was cut off is asked for again with this much more room, this often.
+MORE_ROOM = 2
+CUT_OFF_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the engine reaches the world through."""
+
+    client: Client
+    sandbox: Sandbox
+    skills: SkillLibrary
+    config: Callable[[], Config]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One run while its body or part is being executed."""
+
+    writer: Writer
+    ports: Ports
+    steps: Steps
+
+    def state(self) -> RunState:
+        """The run as of now."""
+        return self.writer.state()
+
+    def plan(self) -> Plan:
+        """The plan as the log has it."""
+        state = self.state()
+        return Plan(text=state.strategy, name=state.name, signature=state.signature)
+
+    def recorded(self, name: str, work: Callable[[], Json]) -> Json:
+        """Do `work` once in the run's life; see core.ask.recorded."""
+        return recorded(self.writer, self.steps, name, work)
+
+    def ask(
+        self,
+        name: str,
+        role: Role,
+        prompt: Callable[[], str],
+        *,
+        temperature: float,
+        max_tokens: int,
+        purpose: str = "",
+    ) -> Answer:
+        """The role's answer, recorded as step `name`; see core.ask.ask."""
+        return ask(
+            self.writer,
+            self.steps,
+            self.ports.client,
+            name=name,
+            role=role,
+            purpose=purpose or name,
+            prompt=prompt,
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
+
+    def ask_code(
+        self, name: str, role: Role, prompt: Callable[[], str], *, temperature: float
+    ) -> tuple[Answer, str]:
+        """An answer and the code in it; a cut-off one is asked for again with more room.
+
+        An answer without any code comes back as it is: executed, it fails, and says why.
+        """
+        wanted = self.plan().name
+        room = self.ports.config().run.max_tokens
+        for number in range(CUT_OFF_TRIES + 1):
+            answer = self.ask(
+                name if number == 0 else f"{name}-room-{number}",
+                role,
+                prompt,
+                temperature=temperature,
+                max_tokens=room * MORE_ROOM**number,
+                purpose=name.split("-")[0],
+            )
+            try:
+                found = extract_code(answer.text, wanted, finish_reason=answer.finish_reason)
+            except ModelAnswerError:
+                return answer, answer.text
+            if not found.truncated:
+                break
+        return answer, found.code
+
+    def write_candidate(self, attempt: int, answer: Answer, code: str) -> str:
+        """Put a version of the code into the log; its id."""
+        candidate = f"c{attempt}"
+        self.writer.write(
+            CandidateWritten(
+                candidate=candidate,
+                attempt=attempt,
+                code=code,
+                model=answer.model,
+                endpoint=answer.endpoint,
+            ),
+            key=f"candidate:{candidate}",
+        )
+        return candidate

@@ -1,0 +1,27 @@
+"""Model servers: which one is asked, how, and what happens when it fails."""
+
+from core.endpoints.client import Client
+from core.endpoints.compat import OllamaClient
+from core.endpoints.values import (
+    Attempt,
+    Builtin,
+    EndpointStatus,
+    Message,
+    Reply,
+    Request,
+    RoleStatus,
+    Watcher,
+)
+
+__all__ = [
+    "Attempt",
+    "Builtin",
+    "Client",
+    "EndpointStatus",
+    "Message",
+    "OllamaClient",
+    "Reply",
+    "Request",
+    "RoleStatus",
+    "Watcher",
+]

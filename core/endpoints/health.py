@@ -1,0 +1,148 @@
+"""One endpoint's health: what its failures and successes make of it. Pure; times are given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import Enum
+
+from core.endpoints.faults import Effect
+
+COOLDOWN_S = 2.0
+COOLDOWN_CAP_S = 60.0
+BUSY_S = 1.0
+BUSY_CAP_S = 15.0
+MISSING_S = 60.0
+UNFIT_S = 300.0
+STEADY_S = 60.0  # healthy for so long: the next cooldown starts small again
+STRIKES = 3
+
+
+class State(str, Enum):
+    """What the endpoint is taken for."""
+
+    UNKNOWN = "unknown"
+    HEALTHY = "healthy"
+    SUSPECT = "suspect"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+    BUSY = "busy"
+    RATE_LIMITED = "rate_limited"
+    MISCONFIGURED = "misconfigured"
+
+
+_OPENING: dict[Effect, State] = {
+    Effect.OPEN: State.OPEN,
+    Effect.STRIKE: State.OPEN,
+    Effect.BUSY: State.BUSY,
+    Effect.RATE_LIMITED: State.RATE_LIMITED,
+    Effect.MISCONFIGURED: State.MISCONFIGURED,
+}
+
+
+@dataclass(slots=True, eq=False)
+class Health:
+    """Mutable; its owner holds the lock. `generation` counts the cooldowns, so that the late
+    result of a request from before a cooldown can be told from its probe's."""
+
+    state: State = State.UNKNOWN
+    message: str = ""
+    until: float = 0.0
+    strikes: int = 0
+    openings: int = 0
+    healthy_since: float = 0.0
+    generation: int = 0
+    probing: bool = False
+    unreachable: bool = False  # the present cooldown began because nobody answered at all
+    in_flight: int = 0
+    calls: int = 0
+    failures: int = 0
+    without: dict[str, float] = field(default_factory=dict)  # model -> passed over until
+
+    @property
+    def opened(self) -> bool:
+        """In a cooldown, or past it with no success since."""
+        return self.state not in (State.UNKNOWN, State.HEALTHY, State.SUSPECT)
+
+    def state_at(self, now: float) -> State:
+        """The state, with a cooldown that ran out shown as half open."""
+        return State.HALF_OPEN if self.opened and now >= self.until else self.state
+
+    def cooldown_s(self, now: float) -> float:
+        """Seconds until the endpoint may be tried again."""
+        return max(0.0, self.until - now) if self.opened else 0.0
+
+    def eligible(self, model: str, now: float) -> bool:
+        """Whether a request for `model` may go there; past a cooldown, one at a time."""
+        if self.without.get(model, 0.0) > now:
+            return False
+        return not self.opened or (now >= self.until and not self.probing)
+
+    def free_at(self, model: str, now: float) -> float:
+        """When it will be eligible again, to choose among those that are not."""
+        return max(self.until if self.opened else 0.0, self.without.get(model, 0.0), now)
+
+    def served(self, model: str, generation: int, now: float) -> None:
+        """A request succeeded."""
+        self.without.pop(model, None)
+        if generation != self.generation:
+            return
+        if self.state is not State.HEALTHY:
+            self.healthy_since = now
+        self.state, self.message, self.strikes = State.HEALTHY, "", 0
+        self.unreachable = False
+
+    def answered(self, models: Collection[str], missing: Collection[str], now: float) -> None:
+        """A look at it succeeded. That is no proof that it generates, so at most half open."""
+        for model in models:
+            if self.without.get(model, 0.0) - now <= MISSING_S:  # unfit lasts, whatever is listed
+                self.without.pop(model, None)
+        for model in missing:
+            self.without[model] = now + MISSING_S
+        if self.unreachable:  # after hangs or 500s an answer to a look is no news
+            self.until = min(self.until, now)
+
+    def failed(
+        self, effect: Effect, model: str, message: str, now: float, jitter: float, base_s: float
+    ) -> float:
+        """A request failed; the seconds for which it, or the model there, is passed over."""
+        if effect is Effect.NONE:
+            return 0.0
+        if effect in (Effect.MODEL_MISSING, Effect.MODEL_UNFIT):
+            wait_s = MISSING_S if effect is Effect.MODEL_MISSING else UNFIT_S
+            self.without[model] = now + wait_s
+            return wait_s
+        self.message = message
+        if self.opened and now < self.until:
+            return self.until - now  # tried as a last resort: no news
+        if self.state is State.HEALTHY and now - self.healthy_since >= STEADY_S:
+            self.openings = 0
+        self.strikes += 1
+        if effect is Effect.STRIKE and self.strikes < STRIKES and not self.opened:
+            self.state = State.SUSPECT
+            return 0.0
+        return self._open(effect, now, jitter, base_s)
+
+    def lost(self, effect: Effect, message: str, now: float, jitter: float, base_s: float) -> None:
+        """A look at it failed: the next cooldown begins."""
+        if effect in _OPENING:
+            self.message = message
+            self._open(effect, now, jitter, base_s)
+
+    def _open(self, effect: Effect, now: float, jitter: float, base_s: float) -> float:
+        growth = 2.0 ** min(self.openings, 10)
+        if effect is Effect.BUSY:
+            wait_s = min(BUSY_S * growth, BUSY_CAP_S)
+        elif effect is Effect.RATE_LIMITED:
+            wait_s = min(base_s or COOLDOWN_S * growth, COOLDOWN_CAP_S)
+        elif effect is Effect.MISCONFIGURED:
+            wait_s = COOLDOWN_CAP_S
+        else:
+            wait_s = min(max(COOLDOWN_S * growth, base_s) * jitter, COOLDOWN_CAP_S)
+        self.state = _OPENING[effect]
+        self.unreachable = effect is Effect.OPEN
+        self.until = now + wait_s
+        self.openings += 1
+        self.generation += 1
+        self.probing = False
+        return wait_s

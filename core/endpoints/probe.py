@@ -1,0 +1,67 @@
+"""A look at an endpoint: does it answer, what does it speak, which models has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from core.cancel import Cancel
+from core.endpoints import faults
+from core.endpoints.http import Http
+from core.endpoints.kinds import Kinds
+from core.endpoints.names import has_model
+from core.errors import EndpointError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a look found. `error` is a class of faults.FAULTS, '' when it answered.
+
+    `any_name`: the server serves its one model whatever name it is asked for (llama.cpp).
+    """
+
+    kind: str
+    models: tuple[str, ...] = ()
+    any_name: bool = False
+    error: str = ""
+    message: str = ""
+
+    @property
+    def reachable(self) -> bool:
+        """It answered as a model server does."""
+        return not self.error
+
+    def has(self, model: str) -> bool | None:
+        """Whether it has the model; None when it did not answer."""
+        if not self.reachable:
+            return None
+        return self.any_name or has_model(self.models, model)
+
+
+def look(http: Http, kinds: Kinds, url: str, kind: str, timeout_s: float, cancel: Cancel) -> Found:
+    """Ask for the list of models; never raises EndpointError. `timeout_s` is for each request."""
+    try:
+        known = kinds.resolve(url, kind, cancel, timeout_s)
+        path = "/api/tags" if known == "ollama" else "/v1/models"
+        status, body = http.fetch(url, path, timeout_s=timeout_s, cancel=cancel)
+        if status != 200:
+            raise faults.status_error(url, "", status, body, {})
+        entries = list(_entries(url, body, "models" if known == "ollama" else "data"))
+    except EndpointError as error:
+        known_kind = kinds.known(url, kind)
+        return Found(kind=known_kind, error=error.error_class, message=error.message)
+    key = "name" if known == "ollama" else "id"
+    names = tuple(str(entry[key]) for entry in entries if entry.get(key))
+    any_name = any(entry.get("owned_by") == "llamacpp" for entry in entries)
+    return Found(kind=known, models=names, any_name=any_name)
+
+
+def _entries(url: str, body: bytes, key: str) -> Iterator[dict[str, Any]]:
+    try:
+        plain = json.loads(body)
+        entries = plain[key] or []  # Go writes an empty list as null
+    except (ValueError, KeyError, TypeError) as error:
+        raise faults.not_a_reply(url, body) from error
+    yield from (entry for entry in entries if isinstance(entry, dict))

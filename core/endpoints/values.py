@@ -1,0 +1,142 @@
+"""What callers of the endpoints give and get: frozen values and two small protocols."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from core.cancel import Cancel
+from core.events import Role
+
+CHARACTERS_PER_TOKEN = 3.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of the conversation that the model is shown."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a model is asked. `max_tokens` caps the reply; `seed` None lets the server choose."""
+
+    messages: tuple[Message, ...]
+    temperature: float = 0.2
+    max_tokens: int = 1024
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+    @property
+    def characters(self) -> int:
+        """Length of all messages."""
+        return sum(len(message.content) for message in self.messages)
+
+    @property
+    def tokens_estimated(self) -> int:
+        """Tokens of all messages, guessed from their length, rounded up."""
+        return math.ceil(self.characters / CHARACTERS_PER_TOKEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One endpoint's failure within a call: `error` is a machine word, `message` a sentence.
+
+    `cooldown_s` says for how long the endpoint is passed over from then on; 0: not at all.
+    """
+
+    endpoint: str
+    model: str
+    error: str
+    message: str
+    seconds: float
+    cooldown_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A whole reply. Token counts are the server's own, 0 when it gave none.
+
+    `seconds` and `first_token_s` are of the attempt that succeeded; `attempts` are those that
+    failed before it. `context_size` is in tokens, 0 when the server decides. `prompt_truncated`:
+    the server's own count says that it cut the prompt to fit.
+    """
+
+    text: str
+    model: str
+    endpoint: str
+    tokens_in: int
+    tokens_out: int
+    first_token_s: float
+    seconds: float
+    finish_reason: str
+    thinking: str
+    attempts: tuple[Attempt, ...]
+    context_size: int
+    prompt_truncated: bool
+
+
+class Watcher(Protocol):
+    """Told what a call does while it does it, in the caller's own thread."""
+
+    def sent(
+        self,
+        *,
+        model: str,
+        endpoint: str,
+        characters: int,
+        prompt_tokens_estimated: int,
+        context_size: int,
+    ) -> None:
+        """The request goes to this endpoint now; again after each failover."""
+
+    def token(self, text: str) -> None:
+        """More of the reply's text."""
+
+    def failed(self, *, endpoint: str, error: str, message: str, cooldown_s: float) -> None:
+        """This endpoint failed; it is passed over for `cooldown_s` seconds."""
+
+
+class Builtin(Protocol):
+    """The model server that the app carries itself; OpenAI-compatible."""
+
+    def acquire(self, role: Role, cancel: Cancel) -> tuple[str, str]:
+        """URL and model, once it serves. Raises BuiltinUnavailable or Cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointStatus:
+    """What is known of an endpoint, without asking it.
+
+    `state` is a word of rotation.State. `reachable` None: never asked. `models` is what it last
+    listed. `cooldown_s` is the rest of its cooldown. `calls` and `failures` since the start.
+    """
+
+    url: str
+    kind: str
+    state: str
+    reachable: bool | None
+    models: tuple[str, ...]
+    message: str
+    in_flight: int
+    cooldown_s: float
+    calls: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleStatus:
+    """A role's endpoints in rotation order, each with whether it has the role's model.
+
+    `has_model` None: not known. The third value is the command or step that mends it, '' when
+    nothing is wrong. `why` says what keeps the role's own endpoints from serving it, '' if nothing.
+    """
+
+    role: Role
+    model: str
+    endpoints: tuple[tuple[EndpointStatus, bool | None, str], ...]
+    served_by_builtin: bool
+    why: str

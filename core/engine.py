@@ -1,0 +1,116 @@
+"""One run, from goal to outcome, as a sequence of recorded steps.
+
+The body may be executed again from its start after a crash: everything that costs or changes
+something happens inside a recorded step, and every event is written under a key of its own, so a
+replay adds nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from core.context import Context
+from core.errors import AppError, Cancelled, IllegalEvent, ModelAnswerError, SandboxError
+from core.escalation import escalate
+from core.events import Outcome, RunFinished, SkillSaved
+from core.judging import judge
+from core.planning import find_tools, take_tests, write_code, write_strategy
+from core.state import Phase, RunState
+from core.testing import execute
+from core.tools import Skill
+from core.verdict import best_candidate, reason_failed, reason_passed
+
+logger = logging.getLogger(__name__)
+
+
+def carry_out(context: Context) -> None:
+    """Work until the run has finished.
+
+    Raises StorageError when the log can't be written: then the run is taken up at the next start.
+    """
+    if context.state().phase is Phase.FINISHED:
+        return
+    try:
+        _work(context)
+    except IllegalEvent:
+        logger.warning("Run %s was taken over by another process", context.writer.run_id)
+    except Cancelled:
+        _write_end(context, "cancelled", f"Stopped by you{_where(context)}.")
+    except AppError as error:
+        _write_end(context, "error", f"{error.message}{_where(context)}")
+    except Exception as error:
+        # A thread's top: our own fault must end as an outcome, not as a run that hangs.
+        logger.exception("Run %s broke off", context.writer.run_id)
+        fault = f"A fault in CodeEvolver itself ended the run: {error!r}. The server's log has more"
+        _write_end(context, "error", fault + ".")
+
+
+def _work(context: Context) -> None:
+    rung = context.ports.sandbox.rung
+    if not rung.runs:
+        raise SandboxError(f"Generated code can't be run safely here: {rung.mend}")
+    skills = find_tools(context)
+    write_strategy(context, skills)
+    tests = context.steps.part("tests")
+    try:
+        first = write_code(context, skills)
+    except AppError:
+        # The run is about to end, and its part must not write into it after that.
+        context.writer.cancel.set()
+        tests()
+        raise
+    take_tests(context, tests())
+    if not context.state().cases:
+        raise ModelAnswerError(
+            "No usable test case could be written, so nothing is proved. Add an example to the "
+            "goal, such as f(2) == 4, or use a stronger generator model"
+        )
+    execute(context, first, skills)
+    escalate(context, skills)
+    judge(context)
+    _conclude(context, skills)
+
+
+def _conclude(context: Context, skills: Sequence[Skill]) -> None:
+    """The outcome, from what was executed alone; a verified solution becomes a skill."""
+    state = context.state()
+    best = best_candidate(state)
+    if best.execution is None or best.execution.status != "passed":
+        _write_end(context, "failed", reason_failed(state, best))
+        return
+    name = context.recorded("remember", lambda: _remember(context, state, best.code))
+    context.writer.write(SkillSaved(name=name), key="skill")
+    used = [skill.name for skill in skills if skill.name in best.code]
+    _write_end(context, "passed", reason_passed(state, best, used))
+
+
+def _remember(context: Context, state: RunState, code: str) -> str:
+    return context.ports.skills.remember(
+        name=state.name,
+        signature=state.signature,
+        goal=state.goal,
+        run_id=state.run_id,
+        source=code,
+    )
+
+
+def _write_end(context: Context, outcome: Outcome, reason: str) -> None:
+    state = context.state()
+    best = best_candidate(state) if state.candidates else None
+    context.writer.write(
+        RunFinished(
+            outcome=outcome,
+            reason=reason,
+            candidate=best.candidate if best else "",
+            code=best.code if best else "",
+            passed=best.passed if best else 0,
+            total=len(state.cases),
+        ),
+        key="finished",
+    )
+
+
+def _where(context: Context) -> str:
+    running = [s.stage for s in context.state().stages if s.seconds is None]
+    return f" (in stage {', '.join(running)})" if running else ""

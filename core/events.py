@@ -1,0 +1,349 @@
+"""The facts a run consists of. Frozen, past tense; never changed, only added to.
+
+A payload is stored and sent as its `kind` (the class name) and a plain JSON object. Kinds may
+gain fields with defaults; a field's meaning never changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import cattrs
+
+Stage = Literal["tools", "strategy", "code", "tests", "execute", "escalate", "triage", "evaluate"]
+Role = Literal["overseer", "generator", "evaluator", "triage", "escalation"]
+Origin = Literal["yours", "generated"]
+Result = Literal["passed", "failed", "error", "timeout", "not_run"]
+Status = Literal["passed", "failed", "timeout", "memory", "output", "crash", "sandbox-error"]
+Outcome = Literal["passed", "failed", "cancelled", "error"]
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One test case: `source` is Python statements that raise when the candidate is wrong.
+
+    The candidate's names are in scope. `origin` is 'yours' for examples out of the user's goal.
+    """
+
+    id: str
+    source: str
+    origin: Origin
+    disputed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResult:
+    """What one case did: `message` is the last line of its error, '' when it passed."""
+
+    id: str
+    result: Result
+    message: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One of the evaluator's opinions: `value` from 0 (worst) to 10 (best)."""
+
+    name: str
+    value: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A goal was taken on; `rung` names the sandbox that its code will run in."""
+
+    goal: str
+    config_digest: str
+    rung: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """The process that carried the run ended; another took it up at its last finished step."""
+
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStarted:
+    """A stage began."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFinished:
+    """A stage ended after `seconds` of wall time."""
+
+    stage: Stage
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolsFound:
+    """Skills of earlier runs that fit the goal, best first, and why they were offered."""
+
+    names: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptWritten:
+    """The whole text that a model is about to be asked, once per call."""
+
+    call: str
+    role: Role
+    purpose: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSent:
+    """A call went to an endpoint; after a failover there is one of these for each endpoint tried.
+
+    `prompt_tokens_estimated` and `context_size` are in tokens; 0 means the size is not known.
+    """
+
+    call: str
+    role: Role
+    model: str
+    endpoint: str
+    characters: int
+    prompt_tokens_estimated: int
+    context_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensArrived:
+    """More of a reply's text, batched over 100 to 250 ms."""
+
+    call: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFailed:
+    """A request failed at this endpoint, which is passed over for `cooldown_s` seconds."""
+
+    call: str
+    role: Role
+    endpoint: str
+    error: str
+    message: str
+    cooldown_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyReceived:
+    """A call's reply is complete. Token counts are the server's own; 0 when it gave none."""
+
+    call: str
+    tokens_in: int
+    tokens_out: int
+    first_token_s: float
+    seconds: float
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFailed:
+    """A call ended without a reply."""
+
+    call: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyWritten:
+    """The plan; `name` is what the candidate must define, `signature` its def or class line."""
+
+    text: str
+    name: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestsWritten:
+    """The suite. A later one replaces an earlier one."""
+
+    cases: tuple[Case, ...]
+    __test__ = False  # pytest collects classes by name; this is not one of its
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateWritten:
+    """One version of the code; attempt 0 is the generator's own."""
+
+    candidate: str
+    attempt: int
+    code: str
+    model: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionFinished:
+    """What the sandbox saw. `peak_bytes` and `cpu_s` are the generated code's own."""
+
+    candidate: str
+    status: Status
+    message: str
+    cases: tuple[CaseResult, ...]
+    stdout: str
+    stderr: str
+    seconds: float
+    peak_bytes: int
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationStarted:
+    """Attempt `attempt` (from 1) of `of` to mend the code with the stronger model."""
+
+    attempt: int
+    of: int
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationEnded:
+    """No further attempt is made, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateRolledBack:
+    """A fix lost cases that `kept` passes, so the next attempt starts from `kept` again."""
+
+    candidate: str
+    kept: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriageGiven:
+    """The triage model's quick opinion; it overrules nothing. None: it gave no clear answer."""
+
+    passed: bool | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreGiven:
+    """The evaluator's opinion; advisory."""
+
+    scores: tuple[Score, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillSaved:
+    """The verified solution is offered to later goals under this module name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """The user asked to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """How it ended. `passed` of `total` cases of the best candidate; '' and 0 where none."""
+
+    outcome: Outcome
+    reason: str
+    candidate: str = ""
+    code: str = ""
+    passed: int = 0
+    total: int = 0
+
+
+Payload: TypeAlias = (
+    RunStarted
+    | RunResumed
+    | StageStarted
+    | StageFinished
+    | ToolsFound
+    | PromptWritten
+    | RequestSent
+    | TokensArrived
+    | EndpointFailed
+    | ReplyReceived
+    | CallFailed
+    | StrategyWritten
+    | TestsWritten
+    | CandidateWritten
+    | ExecutionFinished
+    | EscalationStarted
+    | EscalationEnded
+    | CandidateRolledBack
+    | TriageGiven
+    | ScoreGiven
+    | SkillSaved
+    | CancelRequested
+    | RunFinished
+)
+
+KINDS: dict[str, type[Payload]] = {kind.__name__: kind for kind in get_args(Payload)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A payload with its place in its run: `seq` from 0 without gaps, `at` in Unix seconds."""
+
+    run_id: str
+    seq: int
+    at: float
+    payload: Payload
+
+    @property
+    def kind(self) -> str:
+        """The payload's class name."""
+        return type(self.payload).__name__
+
+
+_converter = cattrs.Converter(forbid_extra_keys=False)
+
+
+def payload_to_dict(payload: Payload) -> dict[str, Any]:
+    """The payload as plain JSON values."""
+    plain: dict[str, Any] = _converter.unstructure(payload)
+    return plain
+
+
+def payload_from_dict(kind: str, plain: dict[str, Any]) -> Payload:
+    """The inverse of `payload_to_dict`; KeyError for an unknown kind."""
+    payload: Payload = _converter.structure(plain, KINDS[kind])
+    return payload
+
+
+def event_to_dict(event: Event) -> dict[str, Any]:
+    """The wire form: {"run_id", "seq", "at", "kind", "payload"}."""
+    return {
+        "run_id": event.run_id,
+        "seq": event.seq,
+        "at": event.at,
+        "kind": event.kind,
+        "payload": payload_to_dict(event.payload),
+    }
+
+
+def event_from_dict(plain: dict[str, Any]) -> Event:
+    """The inverse of `event_to_dict`."""
+    return Event(
+        run_id=plain["run_id"],
+        seq=plain["seq"],
+        at=plain["at"],
+        payload=payload_from_dict(plain["kind"], plain["payload"]),
+    )

@@ -1,0 +1,94 @@
+"""What a prompt is made of: plain projections of a run's state, short enough for small models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.events import Case, ExecutionFinished
+from core.prompts import render
+from core.state import CandidateState, RunState
+
+MAX_FAILURES = 3
+MAX_STRATEGY = 2500
+MAX_ERROR = 3000
+MAX_STDOUT = 1000
+
+
+def head(text: str, limit: int) -> str:
+    """At most `limit` characters of the beginning, with a mark where text was left out."""
+    return text if len(text) <= limit else text[:limit] + "\n[... cut]"
+
+
+def tail(text: str, limit: int) -> str:
+    """At most `limit` characters of the end, with a mark where text was left out."""
+    return text if len(text) <= limit else "[cut ...]\n" + text[-limit:]
+
+
+def error_output(execution: ExecutionFinished, cases: Sequence[Case]) -> str:
+    """What went wrong, most telling first: status, up to three failing cases, the traceback."""
+    sources = {case.id: case.source for case in cases}
+    lines = [execution.message] if execution.message else []
+    failures = [r for r in execution.cases if r.result in ("failed", "error", "timeout")]
+    for result in failures[:MAX_FAILURES]:
+        lines.append(f"This case {result.result}:\n{sources.get(result.id, result.id)}")
+        lines.append(f"  {result.message}")
+    if len(failures) > MAX_FAILURES:
+        lines.append(f"({len(failures) - MAX_FAILURES} more cases fail)")
+    if execution.stderr.strip():
+        lines.append(tail(execution.stderr.strip(), MAX_ERROR // 2))
+    return head("\n".join(lines), MAX_ERROR)
+
+
+def judged_output(candidate: CandidateState, cases: Sequence[Case]) -> str:
+    """The executed suite in a few lines, for the models that judge."""
+    execution = candidate.execution
+    if execution is None:
+        return "The code was not executed."
+    counted = f"{candidate.passed} of {candidate.total} cases passed."
+    if execution.status == "passed":
+        return counted
+    return f"{counted}\n{head(error_output(execution, cases), 1200)}"
+
+
+def escalation_prompt(state: RunState, candidate: CandidateState, tools: str) -> str:
+    """The full context of a failure: goal, strategy, tools, code, error, output, past attempts."""
+    execution = candidate.execution
+    return render(
+        "escalate",
+        goal=state.goal,
+        strategy=head(state.strategy, MAX_STRATEGY),
+        tools=tools,
+        code=candidate.code.strip("\n"),
+        error=error_output(execution, state.cases) if execution else "The code was not executed.",
+        stdout=tail(execution.stdout.strip(), MAX_STDOUT) if execution else "",
+        earlier=_earlier(state, candidate),
+        name=state.name,
+        signature=state.signature,
+    )
+
+
+def _earlier(state: RunState, current: CandidateState) -> str:
+    """One line per attempt so far: what came of it."""
+    lines = []
+    for candidate in state.candidates:
+        if candidate.attempt == 0 or candidate.execution is None:
+            continue
+        what = "the code above" if candidate is current else "dropped"
+        line = f"- attempt {candidate.attempt} ({what}): {candidate.passed} of {candidate.total} "
+        lines.append(line + f"cases passed; {head(first_error(candidate.execution), 160)}")
+    return "\n".join(lines)
+
+
+def first_error(execution: ExecutionFinished) -> str:
+    """One line that says why the execution was not a pass; '' if it was."""
+    if execution.status == "passed":
+        return ""
+    failures = [r for r in execution.cases if r.result in ("failed", "error", "timeout")]
+    text = execution.message or (failures[0].message if failures else execution.status)
+    return " ".join(text.split())
+
+
+def error_signature(execution: ExecutionFinished) -> tuple[str, ...]:
+    """Two executions with the same signature went wrong in the same way."""
+    failing = tuple(f"{r.id}:{r.result}:{r.message}" for r in execution.cases if r.message)
+    return (execution.status, execution.message, *failing)

@@ -1,0 +1,140 @@
+"""The stages before anything runs: tools, strategy, code and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from core.ask import StepFailed
+from core.context import Context
+from core.errors import Cancelled
+from core.events import Case, Role, StrategyWritten, TestsWritten, ToolsFound
+from core.packet import MAX_STRATEGY, head
+from core.prompts import render
+from core.replies import Plan, extract_plan
+from core.steps import Json
+from core.suite import cases_from_goal, cases_from_reply
+from core.tools import Skill, offer
+
+GENERATED_CASES = 6
+# Who is asked for test cases, and how warm, until some come: step, role, temperature.
+TEST_WRITERS: tuple[tuple[str, Role, float], ...] = (
+    ("tests", "generator", 0.2),
+    ("tests-again", "generator", 0.7),
+    ("tests-stronger", "escalation", 0.2),
+)
+
+
+def find_tools(context: Context) -> tuple[Skill, ...]:
+    """Search the skill library for the goal; what is found is offered to every later prompt."""
+    goal = context.state().goal
+    with context.writer.stage("tools"):
+        names = context.recorded(
+            "tools", lambda: [skill.name for skill in context.ports.skills.search(goal)]
+        )
+        why = "goals like this one were solved before" if names else "no earlier goal is alike"
+        context.writer.write(ToolsFound(names=tuple(names), why=why), key="tools")
+    return context.ports.skills.get(names)
+
+
+def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
+    """Ask the overseer for a short plan, and settle the name that the code must define."""
+    goal = context.state().goal
+    given = extract_plan("", goal)
+    with context.writer.stage("strategy"):
+        answer = context.ask(
+            "strategy",
+            "overseer",
+            lambda: render(
+                "strategy",
+                goal=goal,
+                tools=offer(skills),
+                # A name made up from the goal's words is no reason to forbid a better one.
+                name=given.name if given.name in goal else "",
+            ),
+            temperature=0.2,
+            max_tokens=500,
+        )
+        plan = extract_plan(answer.text, goal)
+        context.writer.write(
+            StrategyWritten(text=plan.text, name=plan.name, signature=plan.signature),
+            key="strategy",
+        )
+
+
+def write_code(context: Context, skills: Sequence[Skill]) -> str:
+    """Ask the generator for candidate c0; its id."""
+    plan, goal = context.plan(), context.state().goal
+    with context.writer.stage("code"):
+        answer, code = context.ask_code(
+            "code",
+            "generator",
+            lambda: render(
+                "code",
+                goal=goal,
+                strategy=head(plan.text, MAX_STRATEGY),
+                tools=offer(skills),
+                name=plan.name,
+                signature=plan.signature,
+            ),
+            temperature=0.0,
+        )
+        return context.write_candidate(0, answer, code)
+
+
+def write_tests(context: Context) -> Json:
+    """The part that runs beside the code: test cases from goal and plan, never from the code.
+
+    Returns {"cases": [...]}, or {"failed", "message"} in place of an error.
+    """
+    try:
+        with context.writer.stage("tests"):
+            return {"cases": [asdict(case) for case in _cases(context, context.plan())]}
+    except Cancelled as error:
+        return {"failed": Cancelled.__name__, "message": error.message}
+    except StepFailed as error:
+        return {"failed": error.kind, "message": error.message}
+
+
+def _cases(context: Context, plan: Plan) -> tuple[Case, ...]:
+    goal = context.state().goal
+    yours = cases_from_goal(goal, plan)
+    for step, role, temperature in TEST_WRITERS:
+        answer = context.ask(
+            step,
+            role,
+            lambda: render(
+                "tests",
+                goal=goal,
+                strategy=head(plan.text, MAX_STRATEGY),
+                name=plan.name,
+                signature=plan.signature,
+                call=_example_call(plan),
+                examples="\n".join(case.source for case in yours),
+                count=GENERATED_CASES,
+            ),
+            temperature=temperature,
+            max_tokens=700,
+            purpose="tests",
+        )
+        cases = cases_from_reply(answer.text, plan, limit=GENERATED_CASES, taken=yours)
+        if cases or yours:
+            return (*yours, *cases)
+    return ()
+
+
+def take_tests(context: Context, written: Mapping[str, Json]) -> None:
+    """Put what the part returned into the log; Cancelled or StepFailed where it failed."""
+    if "failed" in written:
+        if written["failed"] == Cancelled.__name__:
+            raise Cancelled
+        raise StepFailed(written["failed"], written["message"])
+    cases = tuple(Case(**case) for case in written["cases"])
+    context.writer.write(TestsWritten(cases=cases), key="tests")
+
+
+def _example_call(plan: Plan) -> str:
+    """How the tests prompt writes a call: a class needs an instance first."""
+    if plan.signature.lstrip().startswith("class"):
+        return f"{plan.name}(...).method(...)"
+    return f"{plan.name}(...)"

@@ -1,0 +1,39 @@
+"""What each model is told: one Jinja template per purpose, and nothing left out silently.
+
+A template is the user's message; a variable that it names and does not get is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+PURPOSES = ("strategy", "code", "tests", "escalate", "triage", "evaluate")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("core", "prompts"),
+        undefined=StrictUndefined,
+        # The text goes to a model, never to a page.
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+
+
+def render(purpose: str, **values: object) -> str:
+    """The prompt for `purpose`, one of PURPOSES; jinja2.UndefinedError if a value is missing."""
+    return _environment().get_template(f"{purpose}.j2").render(values).strip() + "\n"
+
+
+def digest() -> str:
+    """12 hex characters that change whenever a template does; results are kept with it."""
+    folder = files("core.prompts")
+    whole = "".join(folder.joinpath(f"{purpose}.j2").read_text("utf-8") for purpose in PURPOSES)
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""How text of people and models is read: the parts behind core.replies and core.suite."""

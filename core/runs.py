@@ -1,0 +1,137 @@
+"""Runs as the page, the API and the terminal see them: start one, stop one, take them up again."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+import unicodedata
+from typing import Protocol
+
+from core.context import Context, Ports
+from core.engine import carry_out
+from core.errors import BadInput, IllegalEvent, StorageError
+from core.events import CancelRequested, RunStarted
+from core.log import EventLog
+from core.planning import write_tests
+from core.steps import Json, Steps
+from core.writer import Writer
+
+MAX_GOAL = 20_000
+# The page is there before the engine; a goal that comes in between waits this long for it.
+ATTACH_S = 15.0
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def checked_goal(goal: str) -> str:
+    """The goal without outer blank space; BadInput when it is empty, too long or binary."""
+    text = goal.replace("\r\n", "\n").strip()
+    if not text:
+        raise BadInput("goal", "The goal is empty. Say in a sentence what the code should do.")
+    if len(text) > MAX_GOAL:
+        raise BadInput(
+            "goal",
+            f"The goal has {len(text):,} characters; at most {MAX_GOAL:,} are taken. "
+            "Shorten it to what the code must do and a few examples.",
+        )
+    for place, character in enumerate(text):
+        if character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cs", "Cn"):
+            raise BadInput(
+                "goal",
+                f"The goal has a character that is not text (U+{ord(character):04X} at position "
+                f"{place + 1}). Paste plain text instead of a file's bytes.",
+            )
+    return text
+
+
+def new_run_id() -> str:
+    """20 characters of 0-9a-z: 9 of the time in ms, so that ids sort by age, and 11 of chance."""
+    number, digits = int(time.time() * 1000), ""
+    for _ in range(9):
+        number, digit = divmod(number, 36)
+        digits = _DIGITS[digit] + digits
+    return digits + "".join(secrets.choice(_DIGITS) for _ in range(11))
+
+
+class Submit(Protocol):
+    """The durable layer, as seen from here."""
+
+    def submit(self, run_id: str) -> None:
+        """Carry the run out."""
+
+
+class Runs:
+    """Starts and stops runs, and carries them out when the durable layer says so."""
+
+    def __init__(self, log: EventLog, ports: Ports) -> None:
+        self._log = log
+        self._ports = ports
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._writers: dict[str, Writer] = {}
+        self._durable: Submit | None = None
+        self._attached = threading.Event()
+
+    def attach(self, durable: Submit) -> None:
+        """Submit to this; runs that it takes up may already be calling `body`."""
+        self._durable = durable
+        self._attached.set()
+
+    def start(self, goal: str) -> str:
+        """Take a goal on and return its run's id; BadInput or StorageError when that can't be."""
+        text = checked_goal(goal)
+        if not self._attached.wait(ATTACH_S) or self._durable is None:
+            raise StorageError("The engine has not started. The terminal shows why.")
+        run_id = new_run_id()
+        first = RunStarted(
+            goal=text,
+            config_digest=self._ports.config().digest,
+            rung=self._ports.sandbox.rung.name,
+        )
+        self._log.create(run_id, first)
+        self._durable.submit(run_id)
+        return run_id
+
+    def cancel(self, run_id: str) -> bool:
+        """Ask the run to stop; False when it had ended. RunNotFound for an unknown run."""
+        try:
+            self._log.append(run_id, CancelRequested(), key="cancel")
+        except IllegalEvent:
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Stop the runs of this process where they are; the next process takes them up."""
+        with self._lock:
+            writers = list(self._writers.values())
+        for writer in writers:
+            writer.leave()
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until no run's body is under way in this process; False on timeout."""
+        with self._lock:
+            return self._idle.wait_for(lambda: not self._writers, timeout_s)
+
+    def body(self, run_id: str, steps: Steps) -> None:
+        """Carry the run out, in the calling thread."""
+        writer = self._writer(run_id)
+        try:
+            carry_out(Context(writer=writer, ports=self._ports, steps=steps))
+        finally:
+            with self._lock:
+                self._writers.pop(run_id, None)
+                self._idle.notify_all()
+            writer.close()
+
+    def part(self, run_id: str, name: str, steps: Steps) -> Json:
+        """Carry the named part of a run out, in the calling thread."""
+        if name != "tests":
+            raise ValueError(f"a run has no part {name!r}")
+        return write_tests(Context(writer=self._writer(run_id), ports=self._ports, steps=steps))
+
+    def _writer(self, run_id: str) -> Writer:
+        """A run's body and its parts share one writer, whichever of them comes first."""
+        with self._lock:
+            if run_id not in self._writers:
+                self._writers[run_id] = Writer(self._log, run_id)
+            return self._writers[run_id]

@@ -1,0 +1,326 @@
+"""Everything that is known of a run, folded from its events.
+
+`apply` is the one place where a run's state changes. ALLOWED says which events a phase admits;
+anything else raises IllegalEvent and leaves the state alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import get_args
+
+from typing_extensions import assert_never
+
+from core import events as ev
+from core.errors import IllegalEvent
+
+
+class Phase(Enum):
+    """Where a run stands."""
+
+    NEW = "new"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    FINISHED = "finished"
+
+
+_ALL = frozenset(get_args(ev.Payload))
+ALLOWED: dict[Phase, frozenset[type]] = {
+    Phase.NEW: frozenset({ev.RunStarted}),
+    Phase.RUNNING: _ALL - {ev.RunStarted},
+    Phase.CANCELLING: _ALL - {ev.RunStarted, ev.CancelRequested},
+    Phase.FINISHED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageState:
+    """A stage that began: `seconds` is None while it runs."""
+
+    stage: ev.Stage
+    started_at: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallState:
+    """One question to a model: `status` is running, done, failed or interrupted."""
+
+    call: str
+    role: ev.Role
+    purpose: str
+    prompt: str
+    started_at: float
+    status: str = "running"
+    model: str = ""
+    endpoint: str = ""
+    context_size: int = 0
+    prompt_tokens_estimated: int = 0
+    text: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    first_token_s: float = 0.0
+    seconds: float = 0.0
+    finish_reason: str = ""
+    message: str = ""
+    failures: tuple[ev.EndpointFailed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateState:
+    """A version of the code and what happened when it ran; `execution` is None before."""
+
+    candidate: str
+    attempt: int
+    code: str
+    model: str
+    endpoint: str
+    execution: ev.ExecutionFinished | None = None
+    rolled_back: str = ""
+
+    @property
+    def passed(self) -> int:
+        """How many cases it passed."""
+        if self.execution is None:
+            return 0
+        return sum(result.result == "passed" for result in self.execution.cases)
+
+    @property
+    def total(self) -> int:
+        """How many cases it was given."""
+        return 0 if self.execution is None else len(self.execution.cases)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """A run as of event `seq` (-1: no event yet). Times are Unix seconds."""
+
+    run_id: str
+    seq: int = -1
+    phase: Phase = Phase.NEW
+    goal: str = ""
+    rung: str = ""
+    config_digest: str = ""
+    started_at: float = 0.0
+    finished_at: float | None = None
+    resumed: int = 0
+    stages: tuple[StageState, ...] = ()
+    tools: tuple[str, ...] = ()
+    tools_why: str = ""
+    strategy: str = ""
+    name: str = ""
+    signature: str = ""
+    cases: tuple[ev.Case, ...] = ()
+    candidates: tuple[CandidateState, ...] = ()
+    escalations: tuple[ev.EscalationStarted, ...] = ()
+    escalation_ended: str = ""
+    calls: tuple[CallState, ...] = ()
+    triage: ev.TriageGiven | None = None
+    score: ev.ScoreGiven | None = None
+    skill: str = ""
+    finished: ev.RunFinished | None = None
+
+    @property
+    def outcome(self) -> ev.Outcome | None:
+        """How it ended; None while it is under way."""
+        return self.finished.outcome if self.finished else None
+
+    @property
+    def code(self) -> str:
+        """The final code, or before that the newest candidate's."""
+        if self.finished:
+            return self.finished.code
+        return self.candidates[-1].code if self.candidates else ""
+
+    def candidate(self, candidate: str) -> CandidateState | None:
+        """The candidate of this id."""
+        return next((c for c in self.candidates if c.candidate == candidate), None)
+
+    def call(self, call: str) -> CallState | None:
+        """The call of this id."""
+        return next((c for c in self.calls if c.call == call), None)
+
+
+def fold(events: Iterable[ev.Event], start: RunState | None = None) -> RunState:
+    """All events applied in order, to `start` or to a new run; an empty log needs a `start`."""
+    state = start
+    for event in events:
+        state = apply(state or RunState(run_id=event.run_id), event)
+    if state is None:
+        raise ValueError("nothing to fold: no events and no state to start from")
+    return state
+
+
+def apply(state: RunState, event: ev.Event) -> RunState:
+    """The state after one more event; IllegalEvent when its phase or its place forbids it."""
+    if type(event.payload) not in ALLOWED[state.phase] or event.seq != state.seq + 1:
+        raise IllegalEvent(state.phase.value, f"{event.kind} (seq {event.seq})")
+    return replace(_changed(state, event), seq=event.seq)
+
+
+def _changed(state: RunState, event: ev.Event) -> RunState:
+    at = event.at
+    match event.payload:
+        case ev.RunStarted() as p:
+            return replace(
+                state,
+                phase=Phase.RUNNING,
+                goal=p.goal,
+                rung=p.rung,
+                config_digest=p.config_digest,
+                started_at=at,
+            )
+        case ev.RunResumed() as p:
+            return replace(state, resumed=p.times, calls=_interrupted(state.calls))
+        case ev.StageStarted() as p:
+            return replace(state, stages=_stage_started(state.stages, p.stage, at))
+        case ev.StageFinished() as p:
+            stages = tuple(
+                replace(s, seconds=p.seconds) if s.stage == p.stage else s for s in state.stages
+            )
+            return replace(state, stages=stages)
+        case ev.ToolsFound() as p:
+            return replace(state, tools=p.names, tools_why=p.why)
+        case ev.StrategyWritten() as p:
+            return replace(state, strategy=p.text, name=p.name, signature=p.signature)
+        case ev.TestsWritten() as p:
+            return replace(state, cases=p.cases)
+        case ev.CandidateWritten() as p:
+            written = CandidateState(
+                candidate=p.candidate,
+                attempt=p.attempt,
+                code=p.code,
+                model=p.model,
+                endpoint=p.endpoint,
+            )
+            return replace(state, candidates=(*state.candidates, written))
+        case ev.ExecutionFinished() as p:
+            return _candidate_changed(state, p.candidate, execution=p)
+        case ev.CandidateRolledBack() as p:
+            return _candidate_changed(state, p.candidate, rolled_back=p.reason)
+        case ev.EscalationStarted() as p:
+            return replace(state, escalations=(*state.escalations, p))
+        case ev.EscalationEnded() as p:
+            return replace(state, escalation_ended=p.reason)
+        case ev.TriageGiven() as p:
+            return replace(state, triage=p)
+        case ev.ScoreGiven() as p:
+            return replace(state, score=p)
+        case ev.SkillSaved() as p:
+            return replace(state, skill=p.name)
+        case ev.CancelRequested():
+            return replace(state, phase=Phase.CANCELLING)
+        case ev.RunFinished() as p:
+            return replace(
+                state,
+                phase=Phase.FINISHED,
+                finished=p,
+                finished_at=at,
+                calls=_interrupted(state.calls),
+            )
+        case (
+            ev.PromptWritten()
+            | ev.RequestSent()
+            | ev.TokensArrived()
+            | ev.EndpointFailed()
+            | ev.ReplyReceived()
+            | ev.CallFailed() as p
+        ):
+            return replace(state, calls=_calls_changed(state.calls, p, at))
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _interrupted(calls: tuple[CallState, ...]) -> tuple[CallState, ...]:
+    return tuple(replace(c, status="interrupted") if c.status == "running" else c for c in calls)
+
+
+def _stage_started(
+    stages: tuple[StageState, ...], stage: ev.Stage, at: float
+) -> tuple[StageState, ...]:
+    """A stage that starts again (each attempt executes) counts on from its first start."""
+    if any(s.stage == stage for s in stages):
+        return tuple(replace(s, seconds=None) if s.stage == stage else s for s in stages)
+    return (*stages, StageState(stage=stage, started_at=at))
+
+
+def _candidate_changed(
+    state: RunState,
+    candidate: str,
+    *,
+    execution: ev.ExecutionFinished | None = None,
+    rolled_back: str = "",
+) -> RunState:
+    def change(c: CandidateState) -> CandidateState:
+        if c.candidate != candidate:
+            return c
+        return replace(
+            c,
+            execution=execution or c.execution,
+            rolled_back=rolled_back or c.rolled_back,
+        )
+
+    return replace(state, candidates=tuple(change(c) for c in state.candidates))
+
+
+_CallPayload = (
+    ev.PromptWritten
+    | ev.RequestSent
+    | ev.TokensArrived
+    | ev.EndpointFailed
+    | ev.ReplyReceived
+    | ev.CallFailed
+)
+
+
+def _calls_changed(
+    calls: tuple[CallState, ...], payload: _CallPayload, at: float
+) -> tuple[CallState, ...]:
+    if isinstance(payload, ev.PromptWritten):
+        new = CallState(
+            call=payload.call,
+            role=payload.role,
+            purpose=payload.purpose,
+            prompt=payload.text,
+            started_at=at,
+        )
+        return (*calls, new)
+    return tuple(_call(c, payload) if c.call == payload.call else c for c in calls)
+
+
+def _call(
+    call: CallState,
+    payload: ev.RequestSent
+    | ev.TokensArrived
+    | ev.EndpointFailed
+    | ev.ReplyReceived
+    | ev.CallFailed,
+) -> CallState:
+    match payload:
+        case ev.RequestSent() as p:
+            return replace(
+                call,
+                model=p.model,
+                endpoint=p.endpoint,
+                context_size=p.context_size,
+                prompt_tokens_estimated=p.prompt_tokens_estimated,
+                text="",
+            )
+        case ev.TokensArrived() as p:
+            return replace(call, text=call.text + p.text)
+        case ev.EndpointFailed() as p:
+            return replace(call, failures=(*call.failures, p))
+        case ev.ReplyReceived() as p:
+            return replace(
+                call,
+                status="done",
+                tokens_in=p.tokens_in,
+                tokens_out=p.tokens_out,
+                first_token_s=p.first_token_s,
+                seconds=p.seconds,
+                finish_reason=p.finish_reason,
+            )
+        case ev.CallFailed() as p:
+            return replace(call, status="failed", message=p.message)

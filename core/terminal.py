@@ -1,0 +1,98 @@
+"""The commands that work in the terminal: generate a solution, check the set-up."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from core.events import CallFailed, Event, RunFinished, event_to_dict
+from core.lines import lines
+from core.services import Services, open_services
+
+PASSED, NOT_PASSED, BAD_USAGE, NO_ENDPOINT = 0, 1, 2, 3
+_NOBODY_ANSWERED = ("NoEndpointLeft", "BuiltinUnavailable")
+
+
+def generate(goal: str, config_path: Path, *, as_json: bool) -> int:
+    """Carry one goal out and print the run as it happens; the exit status.
+
+    0 passed, 1 not passed, 3 no endpoint could answer. Ctrl-C stops the run. Raises BadInput,
+    ConfigError, StorageError.
+    """
+    with open_services(config_path, terminal=True) as services:
+        run_id = services.runs.start(goal)
+        try:
+            return _follow(services, run_id, as_json=as_json)
+        except KeyboardInterrupt:
+            services.runs.cancel(run_id)
+            return _follow(services, run_id, as_json=as_json)
+
+
+def _follow(services: Services, run_id: str, *, as_json: bool) -> int:
+    after = -1
+    unanswered = False
+    while True:
+        for event in services.log.wait(run_id, after, timeout_s=1.0):
+            _show(event, as_json=as_json)
+            after = event.seq
+            if isinstance(event.payload, CallFailed):
+                unanswered = event.payload.error in _NOBODY_ANSWERED
+            if isinstance(event.payload, RunFinished):
+                return _status(event.payload, unanswered=unanswered)
+
+
+def _show(event: Event, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(event_to_dict(event), ensure_ascii=False), flush=True)
+        return
+    for line in lines(event):
+        print(line, flush=True)
+
+
+def _status(finished: RunFinished, *, unanswered: bool) -> int:
+    if finished.outcome == "passed":
+        return PASSED
+    return NO_ENDPOINT if finished.outcome == "error" and unanswered else NOT_PASSED
+
+
+def check(config_path: Path) -> int:
+    """Print config, sandbox rung and each endpoint's state; 0 when every role can be served."""
+    with open_services(config_path, terminal=True) as services:
+        config = services.config.current
+        print(f"✓ Loaded configuration from {config_path}")
+        for warning in config.warnings:
+            print(f"  ! {warning}")
+        _check_sandbox(services)
+        return _check_endpoints(services)
+
+
+def _check_sandbox(services: Services) -> None:
+    rung = services.sandbox.rung
+    print(f"{'✓' if rung.safe else '✗'} Sandbox: rung {rung.number}, {rung.name}")
+    for lack in rung.lacks:
+        print(f"  - {lack}")
+    if rung.mend:
+        print(f"  {rung.mend}")
+
+
+def _check_endpoints(services: Services) -> int:
+    served = True
+    for role in services.client.probe():
+        print(f"{role.role}: {role.model}")
+        for status, has_model, mend in role.endpoints:
+            sign = "✓" if status.reachable and has_model else "✗"
+            print(f"  {sign} {status.url} {status.message or 'answers'}")
+            if mend:
+                print(f"    {mend}")
+        if role.served_by_builtin:
+            print(f"  → the built-in model serves this role: {role.why}")
+        elif not any(status.reachable and has_model for status, has_model, _ in role.endpoints):
+            served = False
+    return PASSED if served else NO_ENDPOINT
+
+
+def complain(message: str) -> int:
+    """Print an error; the exit status for bad usage or configuration."""
+    print(message, file=sys.stderr)
+    return BAD_USAGE

@@ -1,0 +1,48 @@
+"""The stage that executes a candidate against the suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from core.context import Context
+from core.events import CaseResult, ExecutionFinished
+from core.packet import tail
+from core.steps import Json
+from core.tools import Skill
+
+# What of the generated code's output is kept, in characters: the end tells most.
+KEPT_OUTPUT = 16_000
+
+
+def execute(context: Context, candidate: str, skills: Sequence[Skill]) -> ExecutionFinished:
+    """Run the candidate's suite in the sandbox; skills are importable in it."""
+    state = context.state()
+    written = state.candidate(candidate)
+    assert written is not None
+    code = written.code
+
+    def work() -> Json:
+        execution = context.ports.sandbox.run(
+            code,
+            state.cases,
+            modules={skill.name: skill.source for skill in skills},
+            cancel=context.writer.cancel,
+        )
+        return {
+            "status": execution.status,
+            "message": execution.message,
+            "cases": [asdict(result) for result in execution.cases],
+            "stdout": tail(execution.stdout, KEPT_OUTPUT),
+            "stderr": tail(execution.stderr, KEPT_OUTPUT),
+            "seconds": execution.seconds,
+            "peak_bytes": execution.peak_bytes,
+            "cpu_s": execution.cpu_s,
+        }
+
+    with context.writer.stage("execute", candidate):
+        result = dict(context.recorded(f"execute-{candidate}", work))
+        cases = tuple(CaseResult(**case) for case in result.pop("cases"))
+        finished = ExecutionFinished(candidate=candidate, cases=cases, **result)
+        context.writer.write(finished, key=f"execution:{candidate}")
+    return finished

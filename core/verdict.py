@@ -1,0 +1,60 @@
+"""What the executed suite says of a run, in an order and in words."""
+
+from __future__ import annotations
+
+from core.events import Case
+from core.packet import first_error, head
+from core.state import CandidateState, RunState
+
+
+def best_candidate(state: RunState) -> CandidateState:
+    """The candidate to go on from: most of your cases passed, then most of all; the newest wins.
+
+    ValueError when there is no candidate yet.
+    """
+    yours = {case.id for case in state.cases if case.origin == "yours"}
+
+    def worth(candidate: CandidateState) -> tuple[bool, int, int, int]:
+        if candidate.execution is None:
+            return (False, -1, -1, candidate.attempt)
+        passed = {r.id for r in candidate.execution.cases if r.result == "passed"}
+        whole = candidate.execution.status == "passed"
+        return (whole, len(passed & yours), len(passed), candidate.attempt)
+
+    return max(state.candidates, key=worth)
+
+
+def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str:
+    """By how many cases of which kind it passed."""
+    text = f"Passes all {_cases(len(state.cases))}: {_kinds(state.cases)}."
+    if best.attempt:
+        text += f" Mended on attempt {best.attempt}."
+    if used:
+        text += f" It imports {', '.join(used)} from the skill library."
+    return text
+
+
+def reason_failed(state: RunState, best: CandidateState) -> str:
+    """What is still wrong, and why nothing more was tried."""
+    text = f"{best.total - best.passed} of {_cases(best.total)} still fail"
+    if best.execution is not None:
+        text += f": {head(first_error(best.execution), 300)}"
+    if state.escalation_ended:
+        return f"{text} {state.escalation_ended}"
+    tries = len(state.escalations)
+    return (
+        f"{text} All {tries} attempts are used up." if tries else f"{text} No attempt was allowed."
+    )
+
+
+def _cases(count: int) -> str:
+    return f"{count} case" if count == 1 else f"{count} cases"
+
+
+def _kinds(cases: tuple[Case, ...]) -> str:
+    yours = sum(case.origin == "yours" for case in cases)
+    generated = len(cases) - yours
+    parts = [f"{yours} of your own"] if yours else []
+    if generated:
+        parts.append(f"{generated} generated")
+    return ", ".join(parts)

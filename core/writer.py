@@ -1,0 +1,83 @@
+"""The one hand that writes a run's events while this process carries it out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from core.cancel import Cancel
+from core.events import CancelRequested, Payload, RunResumed, Stage, StageFinished, StageStarted
+from core.log import EventLog
+from core.state import Phase, RunState, fold
+
+
+class Writer:
+    """Writes a run's events under its claim, follows them, and notices a request to stop."""
+
+    def __init__(self, log: EventLog, run_id: str) -> None:
+        """Claim the run: from now on an earlier writer's events are refused."""
+        self.run_id = run_id
+        self.cancel = Cancel()
+        self.leaving = False
+        self._log = log
+        self._epoch = log.claim(run_id)
+        self._lock = threading.Lock()
+        self._state = fold(log.since(run_id))
+        self._done = threading.Event()
+        if self._epoch > 1 and self._state.phase is not Phase.FINISHED:
+            self.write(RunResumed(times=self._epoch - 1))
+        if self._state.phase is Phase.CANCELLING:
+            self.cancel.set()
+        self._watcher = threading.Thread(
+            target=self._watch, name=f"stop-watch-{run_id}", daemon=True
+        )
+        self._watcher.start()
+
+    @property
+    def epoch(self) -> int:
+        """How often the run was claimed, this time included."""
+        return self._epoch
+
+    def write(self, payload: Payload, key: str | None = None) -> None:
+        """Add a fact; with a `key` only once in the run's life, however often it is replayed."""
+        self._log.append(self.run_id, payload, key=key, epoch=self._epoch)
+
+    def state(self) -> RunState:
+        """The run as of now."""
+        with self._lock:
+            self._state = fold(self._log.since(self.run_id, self._state.seq), self._state)
+            return self._state
+
+    @contextmanager
+    def stage(
+        self, stage: Stage, part: str = "", *, clock: Callable[[], float] = time.monotonic
+    ) -> Iterator[None]:
+        """Frame a stage by its events; `part` tells repetitions of a stage apart."""
+        begun = next((s for s in self.state().stages if s.stage == stage), None)
+        before_s = (begun.seconds or 0.0) if begun else 0.0
+        started = clock()
+        self.write(StageStarted(stage=stage), key=f"{stage}:{part}:started")
+        yield
+        seconds = before_s + clock() - started
+        self.write(StageFinished(stage=stage, seconds=seconds), key=f"{stage}:{part}:finished")
+
+    def leave(self) -> None:
+        """Stop what is under way without a word in the log: another process will go on."""
+        self.leaving = True
+        self.cancel.set()
+
+    def close(self) -> None:
+        """Stop following the run."""
+        self._done.set()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        after = self._state.seq
+        while not self._done.is_set() and not self.cancel.is_set():
+            events = self._log.wait(self.run_id, after, timeout_s=0.5)
+            if any(isinstance(event.payload, CancelRequested) for event in events):
+                self.cancel.set()
+            if events:
+                after = events[-1].seq

@@ -1,0 +1,51 @@
+"""CodeEvolver: serve the page, carry out one goal in the terminal, or check the set-up."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from core.errors import AppError
+from core.terminal import check, complain, generate
+
+HERE = Path(__file__).resolve().parent
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """The parsed command line; exits with status 2 and a message when it can't be used."""
+    parser = argparse.ArgumentParser(prog="run.py", description=__doc__)
+    parser.add_argument("--config", type=Path, default=HERE / "config.yaml")
+    parser.add_argument("--host", help="address to serve on (default: the config's)")
+    parser.add_argument("--port", type=int, help="port to serve on (default: the config's)")
+    commands = parser.add_subparsers(dest="command", metavar="generate | check")
+    one = commands.add_parser("generate", help="carry out one goal in the terminal")
+    one.add_argument("goal")
+    one.add_argument("--json", action="store_true", help="print one event per line as JSON")
+    look = commands.add_parser("check", help="show config, sandbox and endpoints")
+    for command in (one, look):
+        # SUPPRESS: a --config before the command counts too.
+        command.add_argument("--config", type=Path, default=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str]) -> int:
+    """Do what the command line says; the exit status."""
+    args = arguments(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s:%(name)s:%(message)s")
+    try:
+        if args.command == "generate":
+            return generate(args.goal, args.config, as_json=args.json)
+        if args.command == "check":
+            return check(args.config)
+        from webui.serve import serve
+
+        serve(args.config, args.host, args.port)
+    except AppError as error:
+        return complain(error.message)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

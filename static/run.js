@@ -1,0 +1,112 @@
+/* Liveness that HTML has no words for: cursor, clocks, following text, copying, title and keys. */
+(() => {
+  "use strict";
+  const page = document;
+  const find = (selector) => page.querySelector(selector);
+  const all = (selector) => [...page.querySelectorAll(selector)];
+  // The server's clock minus ours, so that running seconds are right on any machine.
+  const skew = Number(page.body.dataset.now) - Date.now() / 1000;
+  const title = page.title;
+  let follow = true;
+
+  // Each connection, the first and every retry, says which event the page has seen.
+  page.addEventListener("htmx:ws:before:connection", (event) => {
+    const connection = event.detail.connection;
+    const url = new URL(connection.url);
+    const cursor = find("#cursor");
+    if (cursor) url.searchParams.set("after", cursor.value);
+    connection.url = url.href;
+  });
+
+  function tick() {
+    for (const clock of all(".tick[data-since]")) {
+      const seconds = Math.max(0, Date.now() / 1000 + skew - Number(clock.dataset.since));
+      clock.dataset.elapsed = `${seconds.toFixed(0)} s`;
+    }
+  }
+
+  function tail() {
+    if (!follow) return;
+    for (const pane of all("[data-tail]")) pane.scrollTop = pane.scrollHeight;
+  }
+
+  const marks = {running: "◐", passed: "✓", failed: "✗", error: "!", cancelled: "■"};
+  function dress() {
+    const banner = find("#banner");
+    if (!banner) return;
+    const kind = banner.dataset.kind;
+    const wanted = `${marks[kind]} ${title}`;
+    if (page.title === wanted) return;
+    page.title = wanted;
+    const icon = find("#favicon");
+    icon.href = icon.href.replace(/[a-z]+\.svg$/, `${kind}.svg`);
+  }
+
+  function refresh() {
+    tick();
+    tail();
+    dress();
+  }
+
+  // Somebody who scrolls up in the growing text wants to read there.
+  page.addEventListener("scroll", (event) => {
+    const pane = event.target;
+    if (!pane.matches?.("[data-tail]")) return;
+    follow = pane.scrollHeight - pane.scrollTop - pane.clientHeight < 24;
+  }, true);
+
+  async function copy(button) {
+    const text = find(button.dataset.copy)?.textContent ?? "";
+    const label = button.textContent;
+    try {
+      await navigator.clipboard.writeText(text.trimEnd() + "\n");
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Can't copy here";
+    }
+    setTimeout(() => { button.textContent = label; }, 1500);
+  }
+
+  page.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    if (button) copy(button);
+  });
+
+  function step(by) {
+    const parts = all("#run .region > .card, #run .region > .rail").filter((part) => part.offsetParent);
+    const at = parts.findIndex((part) => part.contains(page.activeElement));
+    const next = parts[Math.min(Math.max(at + by, 0), parts.length - 1)];
+    show(next);
+  }
+
+  function show(part) {
+    if (!part) return;
+    part.tabIndex = -1;
+    part.focus({preventScroll: true});
+    part.scrollIntoView({block: "start"});
+  }
+
+  const keys = {
+    j: () => step(1),
+    k: () => step(-1),
+    e: () => show(find("#run .attempt") ?? find("#run .bad")),
+    f: () => { follow = !follow; tail(); },
+    c: () => { const button = find("[data-copy='#code']"); if (button) copy(button); },
+  };
+
+  page.addEventListener("keydown", (event) => {
+    const field = event.target.closest?.("input, textarea, select");
+    if (field?.form && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      field.form.requestSubmit();
+      return;
+    }
+    if (field || event.ctrlKey || event.metaKey || event.altKey || !find("#run")) return;
+    keys[event.key]?.();
+  });
+
+  page.addEventListener("htmx:after:swap", refresh);
+  page.addEventListener("htmx:ws:after:message:incoming", refresh);
+  setInterval(tick, 1000);
+  refresh();
+})();

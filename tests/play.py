@@ -1,0 +1,117 @@
+"""A whole run's worth of model answers, by what is asked, and real services to carry it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fake_ollama import FakeOllama, Reply
+
+from core.services import Services, open_services
+from core.state import RunState, fold
+
+BEGINNINGS = {
+    "You plan small": "strategy",
+    "Write Python 3": "code",
+    "Write test cases": "tests",
+    "The code below": "escalate",
+    "Does this code": "triage",
+    "Rate this": "evaluate",
+}
+GOOD = "def add(a, b):\n    return a + b\n"
+BROKEN = "def add(a, b)  # Missing colon!\n    return a + b\n"
+WRONG = "def add(a, b):\n    return a - b\n"
+
+
+def fenced(code: str) -> str:
+    return f"Here it is:\n\n```python\n{code}```\n"
+
+
+Answer = str | Reply
+Lines = Answer | Sequence[Answer]
+
+
+@dataclass
+class Play:
+    """What each purpose is answered with; of a list the next each time, the last one repeats."""
+
+    strategy: Lines = "SIGNATURE: def add(a, b):\nSTEPS:\n- return the sum\n"
+    code: Lines = fenced(GOOD)
+    tests: Lines = "```python\nassert add(2, 3) == 5\nassert add(-1, 1) == 0\n```"
+    escalate: Lines = fenced(GOOD)
+    triage: Lines = "PASS - it adds"
+    evaluate: Lines = "Correctness: 9 - right\nClarity: 8 - short\nRobustness: 7 - fine"
+    asked: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+
+    def __call__(self, body: dict[str, Any]) -> Answer:
+        prompt = body["messages"][-1]["content"]
+        purpose = next(p for start, p in BEGINNINGS.items() if prompt.startswith(start))
+        lines: Lines = getattr(self, purpose)
+        turn = self.asked.count(purpose)
+        self.asked.append(purpose)
+        self.prompts.append(prompt)
+        if isinstance(lines, str | Reply):
+            return lines
+        return lines[min(turn, len(lines) - 1)]
+
+    def prompt(self, purpose: str, turn: int = 0) -> str:
+        """The prompt of the turn-th time that it was asked for this."""
+        which = [p for p, asked in zip(self.prompts, self.asked, strict=True) if asked == purpose]
+        return which[turn]
+
+
+CONFIG = """
+ollama:
+  base_url: "{url}"
+  models:
+    overseer: {{model: "llama3", endpoint: null}}
+    generator:
+      model: "codellama"
+      endpoints: [{endpoints}]
+    evaluator: {{model: "llama3", endpoint: null}}
+    triage: {{model: "tinyllama", endpoint: null}}
+    escalation: {{model: "qwen2.5-coder:14b", endpoint: null}}
+embedded: off
+data_dir: "{data_dir}"
+{more}
+"""
+
+
+def write_config(folder: Path, *servers: FakeOllama, more: str = "") -> Path:
+    """A configuration whose generator rotates over the servers; the first takes the other roles."""
+    path = folder / "config.yaml"
+    endpoints = ", ".join(f'"{server.url}"' for server in servers)
+    text = CONFIG.format(
+        url=servers[0].url, endpoints=endpoints, data_dir=folder / "data", more=more
+    )
+    path.write_text(text)
+    return path
+
+
+@contextmanager
+def services(folder: Path, *servers: FakeOllama, more: str = "") -> Iterator[Services]:
+    with open_services(write_config(folder, *servers, more=more)) as opened:
+        yield opened
+
+
+def follow(
+    services: Services,
+    run_id: str,
+    until: Callable[[RunState], object] = lambda state: state.outcome,
+    timeout_s: float = 30.0,
+) -> RunState:
+    """The run's state as soon as `until` is true of it."""
+    state = fold(services.log.since(run_id))
+    while not until(state):
+        events = services.log.wait(run_id, state.seq, timeout_s)
+        assert events, f"nothing happened for {timeout_s} s; stages: {state.stages}"
+        state = fold(events, state)
+    return state
+
+
+def carry_out(services: Services, goal: str) -> RunState:
+    return follow(services, services.runs.start(goal))

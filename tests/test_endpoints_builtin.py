@@ -1,0 +1,86 @@
+"""The built-in model serves a role while none of its endpoints can, and never hides a fault."""
+
+from __future__ import annotations
+
+import pytest
+from endpoint_helpers import MODEL, Recorder, ask, client_for, dead_url
+from fake_ollama import FakeOllama, Reply
+
+from core.cancel import Cancel
+from core.errors import BuiltinUnavailable, NoEndpointLeft
+from core.events import Role
+
+
+class FakeBuiltin:
+    """A builtin whose server is a fake with only the OpenAI API."""
+
+    def __init__(self, url: str = "") -> None:
+        self.url = url
+        self.roles: list[Role] = []
+
+    def acquire(self, role: Role, cancel: Cancel) -> tuple[str, str]:
+        self.roles.append(role)
+        if not self.url:
+            raise BuiltinUnavailable("The disk is full. Free 500 MB.")
+        return self.url, "llama3"
+
+
+def test_the_builtin_serves_when_nobody_is_there() -> None:
+    watcher, dead = Recorder(), dead_url()
+    with FakeOllama(script=["from inside"], ollama=False) as server:
+        builtin = FakeBuiltin(server.url)
+        with client_for(dead, builtin=builtin) as client:
+            first, second = ask(client, watcher=watcher), ask(client, "triage")
+            assert client.counters == {"generator": 1, "triage": 1}
+            triage = client.status()[3]
+    assert (first.text, first.endpoint, first.model) == ("from inside", server.url, "llama3")
+    assert [one.error for one in first.attempts] == ["refused"]
+    assert second.attempts == ()  # in cooldown: straight to the builtin
+    assert builtin.roles == ["generator", "triage"]
+    assert [(sent["endpoint"], sent["model"]) for sent in watcher.of("sent")] == [
+        (dead, MODEL),
+        (server.url, "llama3"),
+    ]
+    assert triage.served_by_builtin
+    assert "connection refused" in triage.why
+
+
+def test_the_builtin_serves_a_role_whose_model_is_nowhere() -> None:
+    with (
+        FakeOllama(models=["tinyllama"]) as server,
+        FakeOllama(["llama3"]) as inside,
+        client_for(server.url, builtin=FakeBuiltin(inside.url)) as client,
+    ):
+        assert ask(client).endpoint == inside.url
+
+
+def test_the_builtin_does_not_hide_a_fault_of_the_users_own_server() -> None:
+    broken = [Reply(status=500, error="llama runner process has terminated")]
+    with FakeOllama(script=broken) as server:
+        builtin = FakeBuiltin(dead_url())
+        with (
+            client_for(server.url, dead_url(), builtin=builtin) as client,
+            pytest.raises(NoEndpointLeft, match="runner process"),
+        ):
+            ask(client)
+    assert builtin.roles == []
+
+
+def test_the_builtin_may_be_off() -> None:
+    with (
+        FakeOllama() as inside,
+        client_for(dead_url(), builtin=FakeBuiltin(inside.url), embedded="off") as client,
+        pytest.raises(NoEndpointLeft),
+    ):
+        ask(client)
+    assert inside.chats == []
+
+
+def test_a_builtin_that_cannot_be_had_says_what_else_was_tried() -> None:
+    dead = dead_url()
+    with client_for(dead, builtin=FakeBuiltin()) as client:
+        for _ in range(2):  # the second time in cooldown, and tried all the same
+            with pytest.raises(BuiltinUnavailable) as caught:
+                ask(client)
+            assert str(caught.value).startswith("The disk is full. Free 500 MB. Can't reach")
+            assert dead in str(caught.value)

@@ -1,0 +1,280 @@
+"""The main job on real services: a fake model server, the real sandbox, the real durable layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_ollama import FakeOllama, Reply
+from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced, follow, services
+
+from core.services import Services
+from core.state import RunState
+
+
+@pytest.fixture
+def play() -> Play:
+    return Play()
+
+
+@pytest.fixture
+def server(play: Play) -> Iterator[FakeOllama]:
+    with FakeOllama(script=play) as fake:
+        yield fake
+
+
+@pytest.fixture
+def opened(tmp_path: Path, server: FakeOllama) -> Iterator[Services]:
+    with services(tmp_path, server) as open_ones:
+        yield open_ones
+
+
+def results(state: RunState, attempt: int) -> list[str]:
+    execution = state.candidates[attempt].execution
+    assert execution is not None
+    return [case.result for case in execution.cases]
+
+
+def test_a_right_first_candidate_passes(opened: Services, play: Play) -> None:
+    state = carry_out(opened, "add two numbers, add(1, 1) == 2")
+    assert state.outcome == "passed", state.finished
+    assert state.code == GOOD
+    assert [case.origin for case in state.cases] == ["yours", "generated", "generated"]
+    assert results(state, 0) == ["passed"] * 3
+    assert state.finished is not None
+    assert state.finished.reason == "Passes all 3 cases: 1 of your own, 2 generated."
+    assert sorted(play.asked) == ["code", "evaluate", "strategy", "tests", "triage"]
+    assert {call.status for call in state.calls} == {"done"}
+    assert [stage.stage for stage in state.stages if stage.seconds is None] == []
+    assert state.score is not None
+    assert [score.value for score in state.score.scores] == [9, 8, 7]
+
+
+def test_the_seeds_story_alternates_over_two_endpoints(tmp_path: Path, play: Play) -> None:
+    with (
+        FakeOllama(script=play) as first,
+        FakeOllama(script=play) as second,
+        services(tmp_path, first, second) as opened,
+    ):
+        goals = [carry_out(opened, "add 1 plus 1") for _ in range(2)]
+    assert [state.outcome for state in goals] == ["passed", "passed"]
+    asked = [call.endpoint for state in goals for call in state.calls if call.role == "generator"]
+    assert asked == [first.url, second.url, first.url, second.url]
+
+
+def test_the_seeds_story_of_the_missing_colon(opened: Services, play: Play) -> None:
+    play.code = fenced(BROKEN)
+    state = carry_out(opened, "add 1 plus 1")
+    assert state.outcome == "passed"
+    assert state.candidates[0].code == BROKEN
+    assert [e.attempt for e in state.escalations] == [1]
+    assert state.escalations[0].of == 3
+    assert state.escalations[0].model == "qwen2.5-coder:14b"
+    prompt = play.prompt("escalate")
+    parts = (
+        "ORIGINAL GOAL:\nadd 1 plus 1",
+        "OVERSEER STRATEGY (how this should be solved):\nSIGNATURE: def add(a, b):",
+        "AVAILABLE TOOLS:\nnone",
+        f"CURRENT CODE (has errors):\n```python\n{BROKEN}```",
+        "ERROR OUTPUT:\nSyntaxError",
+        "STDOUT (before failure):\n(nothing)",
+        "YOUR TASK:\n1. Analyze ERROR OUTPUT",
+    )
+    places = [prompt.index(part) for part in parts]
+    assert places == sorted(places)
+    assert state.finished is not None
+    assert "Mended on attempt 1" in state.finished.reason
+
+
+def test_each_attempt_is_shown_the_latest_error(opened: Services, play: Play) -> None:
+    play.code = fenced(BROKEN)
+    play.escalate = [fenced(WRONG), fenced(GOOD)]
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert "SyntaxError" in play.prompt("escalate", 0)
+    second = play.prompt("escalate", 1)
+    assert "SyntaxError" not in second.split("ERROR OUTPUT:")[1].split("STDOUT")[0]
+    assert "add(2, 3) == 5" in second
+    assert "attempt 1" in second
+
+
+def test_gives_up_honestly_after_three_attempts(opened: Services, play: Play) -> None:
+    play.code = fenced(WRONG)
+    play.escalate = [fenced(f"def add(a, b):\n    return a * b + {n}\n") for n in range(5, 9)]
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "failed"
+    assert [e.attempt for e in state.escalations] == [1, 2, 3]
+    assert len(state.candidates) == 4
+    assert state.finished is not None
+    assert "still fail" in state.finished.reason
+    assert "All 3 attempts are used up" in state.finished.reason
+    assert opened.runs._ports.skills.all() == ()
+
+
+def test_ends_when_the_same_code_comes_back(opened: Services, play: Play) -> None:
+    play.code = fenced(WRONG)
+    play.escalate = fenced("# a comment changes nothing\n" + WRONG)
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "failed"
+    assert len(state.escalations) == 1
+    assert state.escalation_ended == "Attempt 1 gave the code of candidate c0 again."
+
+
+def test_ends_when_the_same_error_comes_back(opened: Services, play: Play) -> None:
+    play.code = fenced(BROKEN)
+    play.escalate = [
+        fenced(WRONG),
+        fenced("def add(a, b):\n    c = a - b\n    return c\n"),
+        fenced(GOOD),
+    ]
+    state = carry_out(opened, "add two numbers")
+    assert state.escalation_ended == "Attempts 1 and 2 ended in the same error."
+    assert state.outcome == "failed"
+
+
+def test_a_worse_fix_is_rolled_back(opened: Services, play: Play) -> None:
+    play.tests = "assert add(2, 3) == 5\nassert add(0, 0) == 0\nassert add(1, 0) == 1"
+    play.code = fenced(WRONG)
+    play.escalate = [fenced(BROKEN), fenced(GOOD)]
+    state = carry_out(opened, "add two numbers")
+    assert state.candidates[1].rolled_back == "It passes fewer cases than c0 does."
+    assert WRONG in play.prompt("escalate", 1)
+    assert state.outcome == "passed"
+
+
+def test_the_best_candidate_is_kept_in_a_failure(opened: Services, play: Play) -> None:
+    play.tests = "assert add(2, 3) == 5\nassert add(0, 0) == 0\nassert add(1, 0) == 1"
+    play.code = fenced(WRONG)
+    play.escalate = fenced(BROKEN)
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "failed"
+    assert state.code == WRONG
+    assert state.finished is not None
+    assert (state.finished.passed, state.finished.total) == (2, 3)
+
+
+def test_a_cut_off_reply_is_asked_for_again_with_more_room(
+    opened: Services, play: Play, server: FakeOllama
+) -> None:
+    play.code = [
+        Reply(text="```python\ndef add(a, b):\n    retu", done_reason="length"),
+        fenced(GOOD),
+    ]
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    rooms = [
+        body["options"]["num_predict"]
+        for body in server.chats
+        if body["messages"][-1]["content"].startswith("Write Python 3")
+    ]
+    assert rooms == [1536, 3072]
+
+
+def test_no_test_case_at_all_is_no_success(opened: Services, play: Play) -> None:
+    play.tests = "I think the code is fine without tests."
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "error"
+    assert play.asked.count("tests") == 3
+    assert state.finished is not None
+    assert "nothing is proved" in state.finished.reason
+
+
+def test_opinions_overrule_nothing(opened: Services, play: Play) -> None:
+    play.triage = "FAIL - I don't like it"
+    play.evaluate = Reply(status=500, error="out of memory")
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert state.triage is not None
+    assert state.triage.passed is False
+    assert state.score is not None
+    assert state.score.scores == ()
+    assert state.score.reason.startswith("No answer:")
+
+
+def test_a_dead_endpoint_costs_no_run(tmp_path: Path, play: Play) -> None:
+    with FakeOllama(script=play) as dead:
+        pass
+    with FakeOllama(script=play) as alive:
+        path_more = ""
+        dead_first = FakeUrl(dead.url)
+        with services(tmp_path, alive, dead_first, more=path_more) as opened:  # type: ignore[arg-type]
+            states = [carry_out(opened, "add two numbers") for _ in range(2)]
+    assert [state.outcome for state in states] == ["passed", "passed"]
+    failures = [f for state in states for call in state.calls for f in call.failures]
+    assert {failure.endpoint for failure in failures} == {dead.url}
+    assert len(failures) == 1
+
+
+class FakeUrl:
+    """An address where nobody listens any more."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+
+def test_nobody_answers_is_an_error_that_lists_whom_it_asked(tmp_path: Path, play: Play) -> None:
+    with FakeOllama(script=play) as dead:
+        pass
+    with services(tmp_path, dead) as opened:
+        state = carry_out(opened, "add two numbers")
+    assert state.outcome == "error"
+    assert state.finished is not None
+    assert dead.url in state.finished.reason
+    assert "strategy" in state.finished.reason
+
+
+def test_a_reply_that_breaks_off_is_asked_for_again(opened: Services, play: Play) -> None:
+    play.code = [Reply(text=fenced(GOOD), cut=True), fenced(GOOD)]
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    code_calls = [call for call in state.calls if call.purpose == "code"]
+    assert [call.status for call in code_calls] == ["failed", "done"]
+
+
+def test_cancel_stops_the_model_upstream(opened: Services, play: Play, server: FakeOllama) -> None:
+    play.code = Reply(text=fenced(GOOD) * 50, pause=0.05)
+    run_id = opened.runs.start("add two numbers")
+    follow(opened, run_id, lambda s: any(c.text for c in s.calls if c.purpose == "code"))
+    assert opened.runs.cancel(run_id)
+    state = follow(opened, run_id)
+    assert state.outcome == "cancelled"
+    assert server.wait(lambda: server.cancelled, 1.0)
+    assert state.finished is not None
+    assert state.finished.reason.startswith("Stopped by you (in stage")
+    assert not opened.runs.cancel(run_id)
+
+
+def test_cancel_stops_the_sandbox(opened: Services, play: Play) -> None:
+    play.code = fenced("import time\ntime.sleep(60)\n" + GOOD)
+    run_id = opened.runs.start("add two numbers")
+    follow(opened, run_id, lambda s: any(x.stage == "execute" for x in s.stages))
+    opened.runs.cancel(run_id)
+    state = follow(opened, run_id, timeout_s=5.0)
+    assert state.outcome == "cancelled"
+
+
+def test_a_verified_solution_is_offered_and_importable(opened: Services, play: Play) -> None:
+    first = carry_out(opened, "add two numbers together")
+    assert first.skill == "skill_add"
+    play.strategy = "SIGNATURE: def add_three(a, b, c):\nSTEPS: use the skill\n"
+    play.code = fenced(
+        "from skill_add import add\n\ndef add_three(a, b, c):\n    return add(add(a, b), c)\n"
+    )
+    play.tests = "assert add_three(1, 2, 3) == 6"
+    second = carry_out(opened, "add three numbers together")
+    assert second.tools == ("skill_add",)
+    assert "skill_add" in play.prompts[play.asked.index("code", 5)]
+    assert second.outcome == "passed", second.finished
+    assert second.finished is not None
+    assert "imports skill_add" in second.finished.reason
+
+
+def test_the_code_is_never_shown_to_the_test_writer(opened: Services, play: Play) -> None:
+    carry_out(opened, "add two numbers")
+    assert "return a + b" not in play.prompt("tests")
+
+
+def test_the_log_alone_tells_the_whole_prompt(opened: Services, play: Play) -> None:
+    state = carry_out(opened, "add two numbers")
+    assert sorted(call.prompt for call in state.calls) == sorted(play.prompts)

@@ -1,0 +1,395 @@
+"""The pages: what they show at every moment of a run, and what they refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import run_scripts
+from flask import render_template
+from flask.testing import FlaskClient
+from web_services import Web, web
+
+import webui
+from core import events as ev
+from core.embedded import Progress
+from core.endpoints import RoleStatus
+from core.errors import StorageError
+from core.runs import Runs
+from core.state import RunState, apply
+from webui import lineage, render
+
+EVIL = "<script>alert(1)</script><hx-partial hx-target='#run'>"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Web]:
+    with web(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(site: Web) -> FlaskClient:
+    return site.app.test_client()
+
+
+def token(browser: FlaskClient) -> str:
+    page = browser.get("/").get_data(as_text=True)
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("name", run_scripts.RUNS)
+def test_every_moment_of_a_run_renders_and_frames_carry_only_changes(site: Web, name: str) -> None:
+    state = RunState(run_id="r")
+    with site.app.test_request_context("/"):
+        for seq, payload in enumerate(run_scripts.RUNS[name]()):
+            before = state
+            state = apply(state, ev.Event(run_id="r", seq=seq, at=1000.0 + seq, payload=payload))
+            frame = render.change_frame(before, state)
+            assert 'hx-target="#r-cursor"' in frame
+            for region in render.DEPENDS:
+                changed = render.region(region, before) != render.region(region, state)
+                assert not changed or f'hx-target="#r-{region}"' in frame, (region, payload)
+            if isinstance(payload, ev.TokensArrived):
+                assert frame.count("<hx-partial") == 2
+
+
+def test_a_passed_run_shows_everything(site: Web, browser: FlaskClient) -> None:
+    run_scripts.write(site.services.log, "r1", run_scripts.passed_run())
+    page = browser.get("/runs/r1").get_data(as_text=True)
+    for wanted in (
+        "Passed: 4 of 4 cases, 1 of them yours",
+        "1/3",
+        "KeyError: &#39;s&#39;",
+        "What the model was given",
+        "OVERSEER STRATEGY",
+        "Connection refused",
+        "Passed over for 5 s.",
+        "qwen2.5-coder:14b",
+        "tokens in",
+        "Every unit is read.",
+        "Kept as a tool",
+        "/runs/r1/code.py",
+        "/api/runs/r1/events",
+    ):
+        assert wanted in page
+    assert re.search(r'<tr class="removed">.*?<del>.*?</del>', page)
+    assert re.search(r'<tr class="added">.*?<ins>.*?</ins>', page)
+    assert "hx-ws:connect" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("failed", "Failed: 3 of 4 cases pass"),
+        ("failed", "Rolled back: It passes less than c0 does."),
+        ("failed", "Attempt 2 gave the same code as attempt 0 again."),
+        ("cancelled", "Cancelled during code"),
+        ("resumed", "Taken up again 1 time"),
+        ("error", "Start Ollama or set embedded: auto."),
+    ],
+)
+def test_other_ends_say_what_happened(
+    site: Web, browser: FlaskClient, name: str, wanted: str
+) -> None:
+    run_scripts.write(site.services.log, "r1", run_scripts.RUNS[name]())
+    assert wanted in browser.get("/runs/r1").get_data(as_text=True)
+
+
+def test_text_of_users_and_models_is_only_ever_text(site: Web, browser: FlaskClient) -> None:
+    log = site.services.log
+    run_scripts.write(log, "r1", list(run_scripts.drafted(goal=EVIL)))
+    log.append("r1", ev.StrategyWritten(text=EVIL, name=EVIL, signature=EVIL))
+    score = ev.Score(name=EVIL, value=1, reason=EVIL)
+    result = ev.CaseResult(id="g-1", result="failed", message=EVIL)
+    evil: tuple[ev.Payload, ...] = (
+        ev.CandidateWritten(candidate="x", attempt=1, code=EVIL, model=EVIL, endpoint=EVIL),
+        ev.PromptWritten(call="z", role="generator", purpose=EVIL, text=EVIL),
+        ev.TokensArrived(call="z", text=EVIL),
+        ev.EscalationStarted(attempt=1, of=3, model=EVIL, reason=EVIL),
+        ev.ExecutionFinished(
+            candidate="x",
+            status="failed",
+            message=EVIL,
+            cases=(result,),
+            stdout=EVIL,
+            stderr=EVIL,
+            seconds=1,
+            peak_bytes=1,
+            cpu_s=1,
+        ),
+        ev.TriageGiven(passed=False, reason=EVIL),
+        ev.ScoreGiven(scores=(score,), reason=EVIL),
+    )
+    for payload in evil:
+        log.append("r1", payload)
+    for address in ("/runs/r1", "/"):
+        page = browser.get(address).get_data(as_text=True)
+        assert "&lt;script&gt;" in page
+        assert "<script>" not in page
+        assert "<hx-partial" not in page
+    page = browser.get("/", query_string={"goal": "</textarea>" + EVIL}).get_data(as_text=True)
+    assert "<script>" not in page
+    assert page.count("</textarea>") == 1
+
+
+def test_every_answer_has_the_security_headers(site: Web, browser: FlaskClient) -> None:
+    for address in ("/", "/settings", "/api/runs", "/nope", "/static/app.css"):
+        response = browser.get(address)
+        policy = response.headers["Content-Security-Policy"]
+        assert "script-src 'self';" in policy
+        assert "unsafe" not in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        response.close()
+    cookie = browser.get("/").headers.get("Set-Cookie")
+    fresh = site.app.test_client().get("/").headers["Set-Cookie"]
+    assert cookie is None
+    assert "SameSite=Strict" in fresh
+    assert "HttpOnly" in fresh
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:5000", "[::1]:80", "LOCALHOST:1"])
+def test_own_names_are_answered(browser: FlaskClient, host: str) -> None:
+    assert browser.get("/", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "10.0.0.1", "[::2]"])
+def test_foreign_host_names_are_refused(browser: FlaskClient, host: str) -> None:
+    response = browser.get("/", headers={"Host": host})
+    assert response.status_code == 403
+    assert "not one that the app answers to" in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_changes_from_other_sites_are_refused(
+    site: Web, browser: FlaskClient, headers: dict[str, str]
+) -> None:
+    form = {"goal": "x", "csrf": token(browser)}
+    assert browser.post("/runs", data=form, headers=headers).status_code == 403
+    assert browser.post("/api/runs", json={"goal": "x"}, headers=headers).status_code == 403
+    assert browser.put("/api/config", json={}, headers=headers).status_code == 403
+    assert site.services.log.history() == ()
+
+
+def test_forms_need_token_and_cookie(site: Web, browser: FlaskClient) -> None:
+    assert browser.post("/runs", data={"goal": "x"}).status_code == 403
+    assert browser.post("/runs", data={"goal": "x", "csrf": "0" * 64}).status_code == 403
+    stranger = site.app.test_client()
+    assert stranger.post("/runs", data={"goal": "x", "csrf": token(browser)}).status_code == 403
+    run_scripts.write(site.services.log, "r1", list(run_scripts.drafted()))
+    assert browser.post("/runs/r1/cancel").status_code == 403
+    assert browser.post("/settings/triage", data={"model": "x"}).status_code == 403
+
+
+def test_a_goal_becomes_a_run(site: Web, browser: FlaskClient) -> None:
+    site.engine.script = run_scripts.passed_run
+    form = {"goal": "  add\r\ntwo  ", "csrf": token(browser)}
+    response = browser.post("/runs", data=form, headers={"Origin": "http://localhost"})
+    assert response.status_code == 303
+    site.engine.finish()
+    page = browser.get(response.headers["Location"]).get_data(as_text=True)
+    assert "add\ntwo" in page
+    assert "Passed: 4 of 4" in page
+
+
+@pytest.mark.parametrize("goal", ["", "  \n ", "x" * 20_001, "ab\x00c", "ab\x1b[0m"])
+def test_a_bad_goal_is_shown_again_with_the_reason(browser: FlaskClient, goal: str) -> None:
+    response = browser.post("/runs", data={"goal": goal, "csrf": token(browser)})
+    page = response.get_data(as_text=True)
+    assert response.status_code == 400
+    assert 'id="goal-problem" role="alert"' in page
+    assert 'aria-invalid="true"' in page
+    assert goal.replace("\r\n", "\n") in page
+
+
+def test_a_full_disk_loses_no_text(site: Web) -> None:
+    class FullDisk(Runs):
+        def start(self, goal: str) -> str:
+            raise StorageError("The disk that holds the log is full. Free some space.")
+
+    runs = FullDisk.__new__(FullDisk)
+    browser = webui.create_app(replace(site.services, runs=runs)).test_client()
+    response = browser.post("/runs", data={"goal": "keep me", "csrf": token(browser)})
+    page = response.get_data(as_text=True)
+    assert response.status_code == 507
+    assert "keep me</textarea>" in page
+    assert "Free some space" in page
+
+
+def test_cancel_asks_the_run_to_stop(site: Web, browser: FlaskClient) -> None:
+    run_scripts.write(site.services.log, "r1", list(run_scripts.drafted()))
+    response = browser.post("/runs/r1/cancel", data={"csrf": token(browser)})
+    assert response.status_code == 303
+    assert "Cancelling" in browser.get("/runs/r1").get_data(as_text=True)
+    assert browser.post("/runs/zz/cancel", data={"csrf": token(browser)}).status_code == 404
+
+
+def test_wrong_addresses_and_sizes_get_a_page_that_helps(browser: FlaskClient) -> None:
+    missing = browser.get("/runs/nope")
+    assert missing.status_code == 404
+    assert "There is no run &#39;nope&#39;" in missing.get_data(as_text=True)
+    assert browser.get("/runs").status_code == 405
+    large = {"goal": "x" * 1_100_000, "csrf": "0"}
+    assert browser.post("/runs", data=large).status_code == 413
+
+
+def test_the_code_downloads(site: Web, browser: FlaskClient) -> None:
+    run_scripts.write(site.services.log, "r1", run_scripts.passed_run())
+    run_scripts.write(site.services.log, "r2", run_scripts.error_run())
+    response = browser.get("/runs/r1/code.py")
+    assert response.get_data(as_text=True) == run_scripts.FIXED_CODE
+    assert "attachment" in response.headers["Content-Disposition"]
+    assert browser.get("/runs/r2/code.py").status_code == 404
+
+
+def test_the_history_lists_each_outcome(site: Web, browser: FlaskClient) -> None:
+    for name, script in run_scripts.RUNS.items():
+        run_scripts.write(site.services.log, name, script())
+    run_scripts.write(site.services.log, "open", run_scripts.planned())
+    for address in ("/", "/history"):
+        page = browser.get(address).get_data(as_text=True)
+        for name in ("passed", "failed", "cancelled", "error", "running"):
+            assert re.search(rf'class="badge {name}"', page), name
+        assert "4/4 cases" in page
+        assert "1 of 4 cases still fails" in page
+        assert 'hx-trigger="every 3s"' in page
+
+
+def settings(browser: FlaskClient, role: str, **fields: object) -> tuple[int, str]:
+    form = {"csrf": token(browser), **fields}
+    response = browser.post(f"/settings/{role}", data=form)
+    return response.status_code, response.get_data(as_text=True)
+
+
+def test_settings_save_into_the_file_and_keep_its_comments(site: Web, browser: FlaskClient) -> None:
+    urls = ["http://127.0.0.1:7", "http://127.0.0.1:9"]
+    status, _ = settings(browser, "generator", model="coder:7b", endpoint=urls)
+    assert status == 303
+    entry = site.services.config.current.role("generator")
+    assert entry.model == "coder:7b"
+    assert [endpoint.url for endpoint in entry.endpoints] == urls
+    text = site.config_path.read_text()
+    assert "# My models." in text
+    assert "# plans" in text
+    page = browser.get("/settings?saved=generator")
+    assert page.headers["HX-Trigger"] == "saved"
+    assert "coder:7b" in page.get_data(as_text=True)
+
+
+def test_a_bad_endpoint_is_refused_next_to_its_field_and_nothing_is_lost(
+    site: Web, browser: FlaskClient
+) -> None:
+    before = site.config_path.read_text()
+    typed = ["", "http://good:1", "ftp://bad", "http://user:secret@x"]
+    status, page = settings(browser, "generator", model="new-model", endpoint=typed)
+    assert status == 400
+    assert site.config_path.read_text() == before
+    assert 'value="new-model"' in page
+    assert 'value="ftp://bad"' in page
+    assert 'id="generator-problem-2"' in page
+    assert 'id="generator-problem-3"' in page
+    assert 'id="generator-problem-1"' not in page
+    status, page = settings(browser, "triage", model="", endpoint=["http://good:1"])
+    assert status == 400
+    assert 'id="triage-model-problem"' in page
+
+
+@pytest.mark.parametrize(
+    ("action", "rows"),
+    [
+        ("add", ["a", "b", "c", ""]),
+        ("remove-1", ["a", "c"]),
+        ("up-2", ["a", "c", "b"]),
+        ("down-0", ["b", "a", "c"]),
+        ("up-0", ["a", "b", "c"]),
+        ("remove-9", ["a", "b", "c"]),
+        ("remove-x", ["a", "b", "c"]),
+    ],
+)
+def test_rows_move_without_javascript_and_without_saving(
+    site: Web, browser: FlaskClient, action: str, rows: list[str]
+) -> None:
+    before = site.config_path.read_text()
+    typed = {"model": "typed", "endpoint": ["a", "b", "c"], "action": action}
+    status, page = settings(browser, "generator", **typed)
+    assert status == 200
+    card = page[page.index('id="role-generator"') : page.index('id="role-evaluator"')]
+    assert re.findall(r'name="endpoint" value="([^"]*)"', card) == rows
+    assert 'value="typed"' in card
+    assert site.config_path.read_text() == before
+
+
+def test_an_unknown_role_is_refused(browser: FlaskClient) -> None:
+    assert settings(browser, "butler", model="x")[0] == 400
+
+
+def test_the_settings_page_asks_nobody_and_its_fragment_does(browser: FlaskClient) -> None:
+    assert "not asked yet" in browser.get("/settings").get_data(as_text=True)
+    fragment = browser.get("/settings/status", headers={"HX-Request": "true"})
+    text = fragment.get_data(as_text=True)
+    assert text.count("<hx-partial") == 5
+    assert "does not answer" in text
+    assert "<html" in browser.get("/settings/status").get_data(as_text=True)
+
+
+def test_the_built_in_models_progress_is_told(site: Web) -> None:
+    fetching = Progress(
+        phase="fetching",
+        model="qwen-0.5b",
+        bytes_done=123_000_000,
+        bytes_total=491_400_064,
+        bytes_per_s=4_500_000,
+        seconds_left=82,
+        source="huggingface.co",
+    )
+    failed = Progress(phase="failed", model="qwen-1.5b", message="The disk is full.")
+    stood_in = RoleStatus(
+        role="triage", model="m", endpoints=(), served_by_builtin=True, why="Nobody answers."
+    )
+    stuck = replace(stood_in, role="overseer", served_by_builtin=False, why="Refused.")
+    with site.app.test_request_context("/"):
+        busy = render_template("_status.html", builtin=(fetching, failed), roles=(stood_in, stuck))
+        idle = render_template("_status.html", builtin=(), roles=())
+    assert "123 MB of 491 MB, 4 MB/s, 82 s left, from huggingface.co" in busy
+    assert '<progress value="123000000" max="491400064"' in busy
+    assert "The disk is full." in busy
+    assert "The built-in model serves triage." in busy
+    assert "No model can serve the overseer now." in busy
+    assert 'hx-trigger="every 1s"' in busy
+    assert 'hx-trigger="every 5s"' in idle
+
+
+def test_open_pages_survive_a_restart(tmp_path: Path) -> None:
+    with web(tmp_path) as first:
+        before = first.app.test_client()
+        old = token(before)
+        cookie = first.app.test_client().get("/").headers["Set-Cookie"]
+    with web(tmp_path) as second:
+        again = second.app.test_client()
+        assert token(again) == old
+        assert second.app.test_client().get("/").headers["Set-Cookie"] == cookie
+
+
+def test_an_attempt_is_compared_with_the_best_before_it() -> None:
+    state = RunState(run_id="r")
+    for seq, payload in enumerate(run_scripts.failed_run()):
+        state = apply(state, ev.Event(run_id="r", seq=seq, at=0.0, payload=payload))
+    second = lineage.attempts(state)[1]
+    assert second.before is not None
+    assert second.before.candidate == "c0"
+    assert second.call is not None
+    assert second.call.call == "escalate-2.1.1"

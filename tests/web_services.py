@@ -1,0 +1,167 @@
+"""The real services behind the page, with an engine that writes scripted events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+import webui
+from core.config import ConfigStore
+from core.context import Ports
+from core.embedded import Builtin
+from core.endpoints import Client
+from core.errors import IllegalEvent
+from core.events import CancelRequested, Payload, RunFinished
+from core.log import EventLog
+from core.runs import Runs
+from core.sandbox import Limits, Sandbox
+from core.services import Services
+from core.tools import SkillLibrary
+
+CONFIG = """# My models.
+ollama:
+  base_url: "{base_url}"
+  models:
+    overseer: "llama3"   # plans
+    generator:
+      model: "codellama"
+      endpoints:
+        - "{base_url}"  # the desk
+        - "http://127.0.0.1:10/v1"
+embedded: off
+data_dir: "{data_dir}"
+"""
+# Nobody listens on port 9 (discard) of a test machine's loopback.
+DEAD_URL = "http://127.0.0.1:9"
+
+
+@cache
+def shared_sandbox() -> Sandbox:
+    """One for all tests: finding its rung runs a job in it."""
+    return Sandbox(Limits())
+
+
+class ScriptedEngine:
+    """In the durable layer's place: carries a run out by writing the events of a script.
+
+    Before each event after the first it waits for `step`, unless `free`.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self.script: Callable[[], Iterable[Payload]] = lambda: ()
+        self.free = True
+        self._go = threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, run_id: str) -> None:
+        """Begin to write the script's events, without its RunStarted."""
+        payloads = list(self.script())[1:]
+        thread = threading.Thread(target=self._play, args=(run_id, payloads))
+        self._threads.append(thread)
+        thread.start()
+
+    def step(self, count: int = 1) -> None:
+        """Let this many events be written."""
+        self._go.release(count)
+
+    def finish(self) -> None:
+        """Write all that is left and wait for it."""
+        self.free = True
+        self._go.release(10_000)
+        for thread in self._threads:
+            thread.join(10)
+
+    def _play(self, run_id: str, payloads: list[Payload]) -> None:
+        for payload in payloads:
+            if not self.free:
+                self._go.acquire()
+            events = self._log.since(run_id)
+            if any(isinstance(event.payload, CancelRequested) for event in events):
+                self._log.append(run_id, RunFinished(outcome="cancelled", reason="You stopped it."))
+                return
+            try:
+                self._log.append(run_id, payload)
+            except IllegalEvent:
+                return
+
+
+@dataclass
+class Web:
+    """An app on its own data, and what a test does to it."""
+
+    app: Flask
+    services: Services
+    engine: ScriptedEngine
+    config_path: Path
+    url: str = ""
+
+
+@contextmanager
+def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = None) -> Iterator[Web]:
+    """Services below `folder` and the app over them."""
+    path = folder / "config.yaml"
+    path.write_text(CONFIG.format(base_url=base_url, data_dir=folder / "data"))
+    config = ConfigStore(path)
+    log = EventLog(config.current.data_dir / "events.db")
+    client = Client(lambda: config.current, builtin=builtin)
+    sandbox = shared_sandbox()
+    skills = SkillLibrary(config.current.data_dir / "skills")
+    ports = Ports(client=client, sandbox=sandbox, skills=skills, config=lambda: config.current)
+    runs, engine = Runs(log, ports), ScriptedEngine(log)
+    runs.attach(engine)  # type: ignore[arg-type]  # all that is used of it is submit
+    services = Services(
+        config=config, log=log, runs=runs, client=client, builtin=builtin, sandbox=sandbox
+    )
+    app = webui.create_app(services, threads=8)
+    app.testing = True
+    try:
+        yield Web(app=app, services=services, engine=engine, config_path=path)
+    finally:
+        webui.stop(app)
+        engine.finish()
+        client.close()
+        log.close()
+
+
+class _Handler(WSGIRequestHandler):
+    """Says nothing, and as gunicorn does sends no HTTP answer after a websocket's end."""
+
+    _upgraded = False
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        pass
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        self._upgraded = code == 200 and "Upgrade" in self.headers
+        super().send_response(code, message)
+
+    def end_headers(self) -> None:
+        if self._upgraded:
+            self._headers_buffer: list[bytes] = []
+        else:
+            super().end_headers()
+
+
+@contextmanager
+def served(site: Web) -> Iterator[str]:
+    """The app on a real server, a thread for each request; its base URL."""
+    server = make_server("127.0.0.1", 0, site.app, threaded=True, request_handler=_Handler)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    site.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield site.url
+    finally:
+        webui.stop(site.app)
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,71 @@
+"""The browser app: pages, JSON API and websocket over the engine's services."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from webui import api, errors, lineage, live, metrics, pages, present, settings, status
+from webui.highlight import diff_lines, python_lines
+from webui.security import Security
+
+if TYPE_CHECKING:
+    from core.services import Services
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def create_app(services: Services, *, host: str | None = None, threads: int = 64) -> Flask:
+    """The app over `services`; `host` is what it listens on if not the configured one.
+
+    `threads` is how many requests the server carries at a time; sockets may take half of them.
+    """
+    app = Flask(
+        __name__, static_folder=str(ROOT / "static"), template_folder=str(ROOT / "templates")
+    )
+    config = services.config.current
+    Security(app, host or config.host, config.data_dir)
+    connections = live.Live(threading.BoundedSemaphore(max(1, threads // 2)))
+    app.extensions["live"] = connections
+    app.extensions["services"] = services
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(
+        status=status,
+        present=present,
+        lineage=lineage,
+        python_lines=python_lines,
+        diff_lines=diff_lines,
+        now=time.time,
+    )
+    app.jinja_env.filters.update(moment=_moment, size=_size)
+    errors.register(app)
+    app.register_blueprint(pages.blueprint(services))
+    app.register_blueprint(settings.blueprint(services))
+    app.register_blueprint(api.blueprint(services, connections))
+    app.register_blueprint(metrics.blueprint(services))
+    live.register(app, services.log, connections)
+    return app
+
+
+def stop(app: Flask) -> None:
+    """End the lasting connections within a second: browsers are told to come back (1012)."""
+    connections: live.Live = app.extensions["live"]
+    connections.stopping.set()
+
+
+def _moment(at: float) -> str:
+    """Unix seconds as local time, like 2026-01-31 17:05."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def _size(count: float) -> str:
+    """Bytes for people, like 491 MB."""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"

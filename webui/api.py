@@ -1,0 +1,153 @@
+"""The JSON API. Errors are {"error": {"code", "message", "field"}} with the right status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import cattrs
+from flask import Blueprint, Response, abort, jsonify, request, url_for
+from werkzeug.exceptions import ServiceUnavailable
+
+from core.errors import BadInput
+from core.events import Event, RunFinished, event_to_dict
+from core.log import RunSummary
+from core.state import RunState, fold
+from webui import lineage
+from webui.live import WATCH_S, Live, parse_after
+
+if TYPE_CHECKING:
+    from core.services import Services
+
+MAX_LISTED = 500
+_converter = cattrs.Converter()
+
+
+def blueprint(services: Services, live: Live) -> Blueprint:
+    """The API over `services`; following readers share the sockets' places."""
+    api = Blueprint("api", __name__)
+    log = services.log
+
+    @api.post("/api/runs")
+    def start() -> tuple[Response, int, dict[str, str]]:
+        goal = _json_object().get("goal")
+        if not isinstance(goal, str):
+            raise BadInput("goal", 'The body must be like {"goal": "what the code should do"}.')
+        run_id = services.runs.start(goal)
+        url = url_for("pages.run", run_id=run_id, _external=True)
+        return jsonify(id=run_id, url=url), 201, {"Location": url}
+
+    @api.get("/api/runs")
+    def runs() -> Response:
+        limit = request.args.get("limit", 50, type=int)
+        before = request.args.get("before")
+        listed = log.history(limit=max(1, min(limit, MAX_LISTED)), before=before)
+        return jsonify(runs=[_summary(summary) for summary in listed])
+
+    @api.get("/api/runs/<run_id>")
+    def run(run_id: str) -> Response:
+        return jsonify(state_to_dict(fold(log.since(run_id))))
+
+    @api.get("/api/runs/<run_id>/events")
+    def events(run_id: str) -> Response:
+        after = parse_after(request.args.get("after"))
+        first = log.since(run_id, after)
+        follow = request.args.get("follow", "0") not in ("0", "false", "")
+        if follow and not live.slots.acquire(blocking=False):
+            raise ServiceUnavailable("Too many open pages and readers. Close some and try again.")
+        lines = _follow(run_id, after, first) if follow else map(_line, first)
+        response = Response(lines, mimetype="application/x-ndjson")
+        if follow:
+            # Not in the generator: one that was never started runs no `finally`.
+            response.call_on_close(live.slots.release)
+        return response
+
+    def _follow(run_id: str, after: int, batch: list[Event]) -> Iterator[str]:
+        ended = not batch and _ended(run_id)
+        while not live.stopping.is_set():
+            for event in batch:
+                yield _line(event)
+                after = event.seq
+                ended = isinstance(event.payload, RunFinished)
+            if ended:
+                return
+            batch = log.wait(run_id, after, WATCH_S)
+
+    def _ended(run_id: str) -> bool:
+        return isinstance(log.since(run_id)[-1].payload, RunFinished)
+
+    @api.post("/api/runs/<run_id>/cancel")
+    def cancel(run_id: str) -> tuple[Response, int]:
+        if request.content_length:
+            _json_object()
+        stopping = services.runs.cancel(run_id)
+        return jsonify(id=run_id, cancelling=stopping), 202 if stopping else 200
+
+    @api.get("/api/endpoints")
+    def endpoints() -> Response:
+        roles = services.client.status()
+        return jsonify(roles=[_converter.unstructure(role) for role in roles])
+
+    @api.get("/api/config")
+    def config() -> Response:
+        return jsonify(services.config.document())
+
+    @api.put("/api/config")
+    def save_config() -> Response:
+        services.config.save_document(_json_object())
+        return jsonify(services.config.document())
+
+    @api.get("/healthz")
+    def health() -> Response:
+        log.history(limit=1)
+        return jsonify(status="ok")
+
+    return api
+
+
+def _json_object() -> dict[str, Any]:
+    if not request.is_json:
+        abort(415)
+    try:
+        document = json.loads(request.get_data())
+    except ValueError as error:
+        raise BadInput("", f"The body is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise BadInput("", "The body must be a JSON object.")
+    return document
+
+
+def _line(event: Event) -> str:
+    return json.dumps(event_to_dict(event), ensure_ascii=False) + "\n"
+
+
+def _summary(summary: RunSummary) -> dict[str, Any]:
+    plain: dict[str, Any] = _converter.unstructure(summary)
+    plain["id"] = plain.pop("run_id")
+    return plain
+
+
+def state_to_dict(state: RunState) -> dict[str, Any]:
+    """A run's folded state as JSON values."""
+    plain: dict[str, Any] = _converter.unstructure(state)
+    finished = plain.pop("finished")
+    plain["id"] = plain.pop("run_id")
+    plain["tests"] = plain.pop("cases")
+    del plain["escalations"]
+    return plain | {
+        "phase": state.phase.value,
+        "outcome": state.outcome,
+        "reason": finished["reason"] if finished else "",
+        "passed": finished["passed"] if finished else 0,
+        "total": finished["total"] if finished else 0,
+        "code": state.code,
+        "attempts": [_attempt(view) for view in lineage.attempts(state)],
+    }
+
+
+def _attempt(view: lineage.AttemptView) -> dict[str, Any]:
+    plain: dict[str, Any] = _converter.unstructure(view.started)
+    plain["call"] = view.call.call if view.call else None
+    plain["candidate"] = _converter.unstructure(view.candidate) if view.candidate else None
+    return plain

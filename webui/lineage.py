@@ -1,0 +1,137 @@
+"""The versions of a run's code: what each passed, where it came from, what it changed.
+
+Pure functions from RunState to plain values for the macros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core import events as ev
+from core.state import CallState, CandidateState, RunState
+
+CASE_ICONS: Mapping[ev.Result, str] = {
+    "passed": "✓",
+    "failed": "✗",
+    "error": "!",
+    "timeout": "⧖",
+    "not_run": "–",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A case's result with one candidate; `result` is '' where it was never given."""
+
+    result: str
+    icon: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixRow:
+    """A case and its results, one for each candidate that ran."""
+
+    case: ev.Case
+    cells: tuple[Cell, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """An escalation attempt: what was asked, what came of it and what it changed."""
+
+    started: ev.EscalationStarted
+    call: CallState | None
+    candidate: CandidateState | None
+    before: CandidateState | None
+
+
+def still_failing(state: RunState) -> tuple[MatrixRow, ...]:
+    """In a failed run, up to three cases that its best candidate does not pass."""
+    best = shown_candidate(state)
+    if state.outcome != "failed" or best is None or best.execution is None:
+        return ()
+    sources = {case.id: case for case in state.cases}
+    rows = [
+        MatrixRow(case=sources[result.id], cells=(_cell(result),), message=result.message)
+        for result in best.execution.cases
+        if result.result != "passed" and result.id in sources
+    ]
+    return tuple(rows[:3])
+
+
+def candidate_title(candidate: CandidateState) -> str:
+    """Like "First draft" or "Attempt 2"."""
+    return "First draft" if candidate.attempt == 0 else f"Attempt {candidate.attempt}"
+
+
+def shown_candidate(state: RunState) -> CandidateState | None:
+    """The one whose code the code pane shows: the final one, else the newest."""
+    if state.finished and state.finished.candidate:
+        return state.candidate(state.finished.candidate)
+    return state.candidates[-1] if state.candidates else None
+
+
+def executed(state: RunState) -> tuple[CandidateState, ...]:
+    """The candidates that ran, in order."""
+    return tuple(c for c in state.candidates if c.execution is not None)
+
+
+def matrix(state: RunState) -> tuple[MatrixRow, ...]:
+    """One row for each case, with the newest message of a failure."""
+    ran = [
+        {result.id: result for result in c.execution.cases} for c in state.candidates if c.execution
+    ]
+    rows = []
+    for case in state.cases:
+        results = [by_id.get(case.id) for by_id in ran]
+        last = next((r for r in reversed(results) if r is not None), None)
+        rows.append(
+            MatrixRow(
+                case=case,
+                cells=tuple(_cell(result) for result in results),
+                message=last.message if last else "",
+            )
+        )
+    return tuple(rows)
+
+
+def _cell(result: ev.CaseResult | None) -> Cell:
+    if result is None:
+        return Cell(result="", icon="", title="not given")
+    word = result.result.replace("_", " ")
+    title = f"{word}: {result.message}" if result.message else word
+    return Cell(result=result.result, icon=CASE_ICONS[result.result], title=title)
+
+
+def attempts(state: RunState) -> tuple[AttemptView, ...]:
+    """The escalation attempts in order, each with the candidate that it started from."""
+    asked = [call for call in state.calls if call.role == "escalation"]
+    views = []
+    for index, started in enumerate(state.escalations):
+        candidate = next((c for c in state.candidates if c.attempt == started.attempt), None)
+        views.append(
+            AttemptView(
+                started=started,
+                call=_packet(asked, started.attempt, index),
+                candidate=candidate,
+                before=_before(state, started.attempt),
+            )
+        )
+    return tuple(views)
+
+
+def _packet(asked: list[CallState], attempt: int, index: int) -> CallState | None:
+    """The attempt's last call: calls are named by their step, like escalate-2.1.1."""
+    ours = (f"escalate-{attempt}.", f"escalate-{attempt}-")
+    named = [call for call in asked if call.call.startswith(ours)]
+    if named:
+        return named[-1]
+    return asked[index] if index < len(asked) else None
+
+
+def _before(state: RunState, attempt: int) -> CandidateState | None:
+    earlier = [c for c in state.candidates if c.attempt < attempt and not c.rolled_back]
+    return earlier[-1] if earlier else None

@@ -1,0 +1,85 @@
+"""The websocket: a snapshot of the run, then what changes, until it ends.
+
+One writer per socket; what happened while a slow client took its last frame goes into the next.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, abort, request
+from flask_sock import Sock
+
+from core.log import EventLog
+from core.state import Phase, fold
+from webui import render
+
+FRAME_GAP_S = 0.1
+WATCH_S = 1.0
+FAREWELL_S = 5.0
+GOING_AWAY, TRY_LATER = 1012, 1013
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The connections that last: how many there may be, and the flag that ends them."""
+
+    slots: threading.BoundedSemaphore
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+def parse_after(text: str | None) -> int:
+    """The cursor: the last event that the client has, -1 for none; 400 for anything else."""
+    if text is None:
+        return -1
+    try:
+        after = int(text) if text.isascii() and len(text) < 12 else -2
+    except ValueError:
+        after = -2
+    if after < -1:
+        abort(400, "`after` must be the number of an event, or -1 for all of them.")
+    return after
+
+
+def register(app: Flask, log: EventLog, live: Live) -> None:
+    """Add the route; a request that can't become a useful socket is refused before the upgrade."""
+    app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25, "max_message_size": 65536}
+    sock = Sock(app)
+
+    @sock.route("/runs/<run_id>/live", endpoint="live")  # type: ignore[untyped-decorator]
+    def follow(ws: Any, run_id: str) -> None:
+        if not live.slots.acquire(blocking=False):
+            ws.close(TRY_LATER, "too many open pages")
+            return
+        try:
+            _follow(ws, log, run_id, live.stopping)
+        finally:
+            live.slots.release()
+
+    @app.before_request
+    def refuse_early() -> None:
+        if request.endpoint == "live":
+            parse_after(request.args.get("after"))
+            log.since((request.view_args or {})["run_id"])
+
+
+def _follow(ws: Any, log: EventLog, run_id: str, stopping: threading.Event) -> None:
+    state = fold(log.since(run_id))
+    ws.send(render.snapshot_frame(state))
+    while state.phase is not Phase.FINISHED:
+        events = log.wait(run_id, state.seq, WATCH_S)
+        if stopping.is_set():
+            ws.close(GOING_AWAY, "restarting")
+            return
+        while ws.receive(timeout=0) is not None:
+            pass  # nothing is expected from a page; don't let it pile up
+        if events:
+            before, state = state, fold(events, state)
+            ws.send(render.change_frame(before, state))
+            stopping.wait(FRAME_GAP_S)
+    ws.send(render.farewell_frame())
+    # The page takes its connecting element away and closes. Closing first would race with that
+    # frame, and a page that has not taken it in yet would connect again.
+    ws.receive(timeout=FAREWELL_S)

@@ -1,0 +1,98 @@
+"""GET /metrics: what Prometheus scrapes, read from the services at that moment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from core.endpoints import EndpointStatus
+    from core.services import Services
+
+COUNTED_RUNS = 10_000
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The one address; its registry holds nothing but what is read from `services`."""
+    metrics = Blueprint("metrics", __name__)
+    registry = CollectorRegistry()
+    registry.register(_FromServices(services))
+
+    @metrics.get("/metrics")
+    def scrape() -> Response:
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+class _FromServices(Collector):
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def describe(self) -> list[Metric]:
+        return []  # else registering would collect
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._calls()
+        yield from self._endpoints()
+        yield self._runs()
+        yield self._rung()
+
+    def _calls(self) -> Metric:
+        family = CounterMetricFamily(
+            "codeevolver_calls", "Model calls sent, by role.", labels=["role"]
+        )
+        for role, count in self._services.client.counters.items():
+            family.add_metric([role], count)
+        return family
+
+    def _endpoints(self) -> Iterator[Metric]:
+        label = ["endpoint"]
+        calls = CounterMetricFamily("codeevolver_endpoint_calls", "Calls sent.", labels=label)
+        failures = CounterMetricFamily(
+            "codeevolver_endpoint_failures", "Calls that failed.", labels=label
+        )
+        in_flight = GaugeMetricFamily(
+            "codeevolver_endpoint_in_flight", "Calls begun and not ended.", labels=label
+        )
+        reachable = GaugeMetricFamily(
+            "codeevolver_endpoint_reachable", "1 when it answered last time, else 0.", labels=label
+        )
+        for url, status in sorted(self._known_endpoints().items()):
+            calls.add_metric([url], status.calls)
+            failures.add_metric([url], status.failures)
+            in_flight.add_metric([url], status.in_flight)
+            if status.reachable is not None:
+                reachable.add_metric([url], float(status.reachable))
+        yield from (calls, failures, in_flight, reachable)
+
+    def _known_endpoints(self) -> dict[str, EndpointStatus]:
+        return {
+            endpoint.url: endpoint
+            for role in self._services.client.status()
+            for endpoint, _has_model, _mend in role.endpoints
+        }
+
+    def _runs(self) -> Metric:
+        family = GaugeMetricFamily(
+            "codeevolver_runs", "Runs in the log, by outcome.", labels=["outcome"]
+        )
+        history = self._services.log.history(limit=COUNTED_RUNS)
+        for outcome, count in Counter(run.outcome or "running" for run in history).items():
+            family.add_metric([outcome], count)
+        return family
+
+    def _rung(self) -> Metric:
+        rung = self._services.sandbox.rung
+        family = GaugeMetricFamily(
+            "codeevolver_sandbox_safe", "1 when generated code is isolated.", labels=["rung"]
+        )
+        family.add_metric([rung.number], float(rung.safe))
+        return family

@@ -1,0 +1,109 @@
+"""The start page, a run's page and the forms on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from core.errors import BadInput, StorageError
+from core.state import RunState, fold
+from webui import render, status
+from webui.errors import status_of
+
+if TYPE_CHECKING:
+    from core.services import Services
+
+EXAMPLES = (
+    (
+        "Roman numerals",
+        "Convert an integer from 1 to 3999 to a Roman numeral. to_roman(1994) == 'MCMXCIV'",
+    ),
+    ("Durations", "Parse a duration like '1h30m' into seconds. parse_duration('1h30m') == 5400"),
+    (
+        "Merge intervals",
+        "Merge overlapping intervals. merge([(1, 3), (2, 6), (8, 9)]) == [(1, 6), (8, 9)]",
+    ),
+    ("ISBN check", "Check whether a text is a valid ISBN-10 or ISBN-13, hyphens allowed."),
+    (
+        "Slugify",
+        "Turn a title into a URL slug. slugify('Crème brûlée, please!') == 'creme-brulee-please'",
+    ),
+)
+HISTORY_PAGE = 25
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The pages over `services`."""
+    pages = Blueprint("pages", __name__)
+
+    def start_page(goal: str, problem: str = "") -> str:
+        return render_template(
+            "index.html",
+            goal=goal,
+            problem=problem,
+            examples=EXAMPLES,
+            builtin=status.builtin(services),
+            roles=services.client.status(),
+            rung=status.rung(services),
+            runs=services.log.history(limit=HISTORY_PAGE, before=request.args.get("before")),
+            older=HISTORY_PAGE,
+        )
+
+    def load(run_id: str) -> RunState:
+        return fold(services.log.since(run_id))
+
+    @pages.get("/")
+    def index() -> str:
+        return start_page(request.args.get("goal", ""))
+
+    @pages.post("/runs")
+    def start() -> BaseResponse | tuple[str, int]:
+        goal = request.form.get("goal", "").replace("\r\n", "\n")
+        try:
+            run_id = services.runs.start(goal)
+        except (BadInput, StorageError) as error:
+            return start_page(goal, error.message), status_of(error)
+        return redirect(url_for("pages.run", run_id=run_id), 303)
+
+    @pages.get("/runs/<run_id>")
+    def run(run_id: str) -> str:
+        state = load(run_id)
+        return render_template(
+            "run.html",
+            state=state,
+            region=render.region,
+            live=render.connected(state),
+            rung=status.rung(services),
+        )
+
+    @pages.post("/runs/<run_id>/cancel")
+    def cancel(run_id: str) -> BaseResponse:
+        services.runs.cancel(run_id)
+        return redirect(url_for("pages.run", run_id=run_id), 303)
+
+    @pages.get("/runs/<run_id>/code.py")
+    def code(run_id: str) -> Response:
+        shown = load(run_id).code
+        if not shown:
+            abort(404, "This run has no code.")
+        return _download(shown, "text/x-python", f"{run_id}.py")
+
+    @pages.get("/status")
+    def status_lines() -> str:
+        return render_template(
+            "_status.html", builtin=status.builtin(services), roles=services.client.status()
+        )
+
+    @pages.get("/history")
+    def history() -> str:
+        return render_template("_history.html", runs=services.log.history(limit=HISTORY_PAGE))
+
+    return pages
+
+
+def _download(text: str, mimetype: str, name: str) -> Response:
+    response = Response(text, mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

@@ -1,0 +1,84 @@
+"""A run as HTML: the page and the websocket's frames are made by the same macros.
+
+The page is a list of regions, each with one id and one macro. `DEPENDS` says which part of the
+state a region shows, so a frame carries only the regions whose part has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from flask import get_template_attribute
+from markupsafe import Markup
+
+from core.state import CallState, Phase, RunState
+
+TEMPLATE = "_run.html"
+
+
+def _quiet(calls: tuple[CallState, ...]) -> tuple[CallState, ...]:
+    """The calls without the text that grows with each token."""
+    return tuple(replace(call, text="") for call in calls)
+
+
+DEPENDS: Mapping[str, Callable[[RunState], object]] = {
+    "cursor": lambda s: s.seq,
+    "announce": lambda s: (s.stages, s.escalations, s.finished, s.phase),
+    "head": lambda s: (s.stages, s.escalations, s.finished, s.phase, s.resumed, s.cases),
+    "stages": lambda s: (s.stages, s.phase),
+    "live": lambda s: tuple(call for call in s.calls if call.status == "running"),
+    "code": lambda s: (s.candidates, s.finished),
+    "attempts": lambda s: (
+        s.escalations,
+        s.candidates,
+        s.escalation_ended,
+        _quiet(tuple(call for call in s.calls if call.role == "escalation")),
+    ),
+    "strategy": lambda s: (s.strategy, s.signature, s.tools, s.tools_why, s.phase),
+    "tests": lambda s: (s.cases, s.candidates),
+    "opinions": lambda s: (s.triage, s.score, s.skill),
+    "calls": lambda s: _quiet(s.calls),
+}
+
+
+def region(name: str, state: RunState) -> Markup:
+    """The inside of one region."""
+    html: Markup = get_template_attribute(TEMPLATE, name)(state)
+    return Markup(html.strip())
+
+
+def snapshot(state: RunState) -> Markup:
+    """The inside of #run as it stands: all regions in their places."""
+    html: Markup = get_template_attribute(TEMPLATE, "run")(state, region)
+    return html
+
+
+def snapshot_frame(state: RunState) -> str:
+    """The first frame of a connection: all that the page shows of the run."""
+    return _partial("run", snapshot(state))
+
+
+def change_frame(before: RunState, after: RunState) -> str:
+    """The regions that differ between two states, each with its whole new inside."""
+    return "".join(
+        _partial(f"r-{name}", region(name, after))
+        for name, depends in DEPENDS.items()
+        if depends(before) != depends(after)
+    )
+
+
+def farewell_frame() -> str:
+    """The last frame: takes the connecting element away, so nothing reconnects."""
+    html: Markup = get_template_attribute(TEMPLATE, "connection")(None)
+    return _partial("live", html, swap="outerHTML")
+
+
+def connected(state: RunState) -> bool:
+    """Whether the page needs a websocket."""
+    return state.phase is not Phase.FINISHED
+
+
+def _partial(target: str, inside: Markup, swap: str = "innerMorph") -> str:
+    html: Markup = get_template_attribute(TEMPLATE, "partial")(target, inside, swap)
+    return html
