@@ -26,7 +26,13 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/mypy
 
 bench: setup
-	@$(BIN)/python -m bench.everyday
+	@mkdir -p bench/results
+	@$(BIN)/python -m bench.everyday --out bench/results/everyday.json
+
+# An environment whose Python is gone (after an upgrade) is made anew.
+ifeq ($(wildcard $(BIN)/python),)
+.PHONY: $(VENV)/.ready $(VENV)/.ready-dev
+endif
 
 setup: $(VENV)/.ready
 	@sh scripts/sandbox.sh

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
 from core.errors import AppError
-from core.terminal import check, complain, generate
+from core.terminal import NOT_PASSED, check, complain, generate
 
 HERE = Path(__file__).resolve().parent
+
+
+def port(text: str) -> int:
+    """A TCP port, 0 for any free one."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not a port: 0 to 65535")
+    return number
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -18,7 +27,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__)
     parser.add_argument("--config", type=Path, default=HERE / "config.yaml")
     parser.add_argument("--host", help="address to serve on (default: the config's)")
-    parser.add_argument("--port", type=int, help="port to serve on (default: the config's)")
+    parser.add_argument("--port", type=port, help="port to serve on (default: the config's)")
     commands = parser.add_subparsers(dest="command", metavar="generate | check")
     one = commands.add_parser("generate", help="carry out one goal in the terminal")
     one.add_argument("goal")
@@ -44,6 +53,10 @@ def main(argv: list[str]) -> int:
         serve(args.config, args.host, args.port)
     except AppError as error:
         return complain(error.message)
+    except BrokenPipeError:
+        # Whoever read our output has left, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_PASSED
     return 0
 
 

@@ -142,7 +142,8 @@ def _keep(results: list[Result], path: Path) -> None:
     document = {
         "date": time.strftime("%Y-%m-%d"),
         "prompts": digest(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
         "results": [asdict(result) for result in results],
     }
     path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")

@@ -19,11 +19,12 @@ GOALS: tuple[Goal, ...] = (
         name="fizzbuzz",
         text="Write a function fizzbuzz(n) that returns a list of strings for 1 to n: 'Fizz' for "
         "multiples of 3, 'Buzz' for multiples of 5, 'FizzBuzz' for both, else the number itself "
-        "as a string. For example fizzbuzz(3) == ['1', '2', 'Fizz']",
+        "as a string. For example fizzbuzz(3) == ['1', '2', 'Fizz'] and "
+        "fizzbuzz(15)[-1] == 'FizzBuzz'",
         hidden=(
             "assert fizzbuzz(1) == ['1']",
             "assert fizzbuzz(5) == ['1', '2', 'Fizz', '4', 'Buzz']",
-            "assert fizzbuzz(15)[-1] == 'FizzBuzz'",
+            "assert fizzbuzz(30)[29] == 'FizzBuzz'",
             "assert len(fizzbuzz(100)) == 100 and fizzbuzz(100)[97] == '98'",
             "assert fizzbuzz(0) == []",
         ),
@@ -32,9 +33,10 @@ GOALS: tuple[Goal, ...] = (
         name="slugify",
         text="slugify(text): turn a title into a URL slug: lower case, words joined by single "
         "hyphens, everything that is not a letter or digit removed or treated as a separator, no "
-        'hyphen at the ends. slugify("Hello, World!") == "hello-world"',
+        'hyphen at the ends. slugify("Hello, World!") == "hello-world", '
+        'slugify(" a  b ") == "a-b"',
         hidden=(
-            "assert slugify('Hello, World!') == 'hello-world'",
+            "assert slugify('What? No way!') == 'what-no-way'",
             "assert slugify('  A  B  ') == 'a-b'",
             "assert slugify('Python 3.10 rocks') in ('python-3-10-rocks', 'python-310-rocks')",
             "assert slugify('already-a-slug') == 'already-a-slug'",
@@ -45,10 +47,10 @@ GOALS: tuple[Goal, ...] = (
     Goal(
         name="roman",
         text="A function to_roman(number) that converts an integer from 1 to 3999 into a Roman "
-        "numeral. to_roman(1994) returns 'MCMXCIV'",
+        "numeral. to_roman(1994) returns 'MCMXCIV', to_roman(4) returns 'IV'",
         hidden=(
             "assert to_roman(1) == 'I'",
-            "assert to_roman(4) == 'IV'",
+            "assert to_roman(14) == 'XIV'",
             "assert to_roman(9) == 'IX'",
             "assert to_roman(58) == 'LVIII'",
             "assert to_roman(2024) == 'MMXXIV'",
@@ -61,7 +63,7 @@ GOALS: tuple[Goal, ...] = (
         "int. Units are h, m and s, each optional but always in that order. "
         'parse_duration("1h30m") == 5400 and parse_duration("45s") == 45',
         hidden=(
-            "assert parse_duration('1h30m') == 5400",
+            "assert parse_duration('3h20m') == 12000",
             "assert parse_duration('2h') == 7200",
             "assert parse_duration('10m') == 600",
             "assert parse_duration('1h1m1s') == 3661",
@@ -73,12 +75,13 @@ GOALS: tuple[Goal, ...] = (
         name="intervals",
         text="merge_intervals(intervals) takes a list of [start, end] lists in any order and "
         "returns them sorted by start with overlapping or touching ones merged. "
-        "merge_intervals([[1, 3], [2, 6], [8, 10]]) == [[1, 6], [8, 10]]",
+        "merge_intervals([[1, 3], [2, 6], [8, 10]]) == [[1, 6], [8, 10]], "
+        "merge_intervals([]) == []",
         hidden=(
             "assert [list(i) for i in merge_intervals([[1, 4], [4, 5]])] == [[1, 5]]",
             "assert [list(i) for i in merge_intervals([[5, 6], [1, 2]])] == [[1, 2], [5, 6]]",
             "assert [list(i) for i in merge_intervals([[1, 10], [2, 3]])] == [[1, 10]]",
-            "assert list(merge_intervals([])) == []",
+            "assert [list(i) for i in merge_intervals([[1, 2], [2, 3], [3, 4]])] == [[1, 4]]",
             "assert [list(i) for i in merge_intervals([[0, 0]])] == [[0, 0]]",
         ),
     ),
@@ -86,11 +89,11 @@ GOALS: tuple[Goal, ...] = (
         name="word_count",
         text="Count words: word_count(text) returns a dict from each word to how often it occurs. "
         "Words are compared without case, and punctuation around them does not count. "
-        'word_count("The cat. The dog!") == {"the": 2, "cat": 1, "dog": 1}',
+        'word_count("The cat. The dog!") == {"the": 2, "cat": 1, "dog": 1}, word_count("") == {}',
         hidden=(
             "assert dict(word_count('a b a')) == {'a': 2, 'b': 1}",
             "assert dict(word_count('Hi, hi! HI?')) == {'hi': 3}",
-            "assert dict(word_count('')) == {}",
+            "assert dict(word_count('?!')) == {}",
             "assert dict(word_count('one\\ntwo\\tone')) == {'one': 2, 'two': 1}",
         ),
     ),
@@ -124,7 +127,9 @@ GOALS: tuple[Goal, ...] = (
     Goal(
         name="flatten",
         text="flatten(items) returns one flat list of everything in a list that is nested to any "
-        "depth, in order. Strings are not taken apart. flatten([1, [2, [3, [4]]]]) == [1, 2, 3, 4]",
+        "depth, in order. Strings are not taken apart. "
+        "flatten([1, [2, [3, [4]]]]) == [1, 2, 3, 4], "
+        "flatten(['ab', []]) == ['ab']",
         hidden=(
             "assert list(flatten([])) == []",
             "assert list(flatten([[], [[]]])) == []",

@@ -102,9 +102,9 @@ class Context:
                 break
         return answer, found.code
 
-    def write_candidate(self, attempt: int, answer: Answer, code: str) -> str:
-        """Put a version of the code into the log; its id."""
-        candidate = f"c{attempt}"
+    def write_candidate(self, attempt: int, answer: Answer, code: str, *, name: str = "") -> str:
+        """Put a version of the code into the log; its id, 'c' and the attempt unless `name`d."""
+        candidate = name or f"c{attempt}"
         self.writer.write(
             CandidateWritten(
                 candidate=candidate,

@@ -21,22 +21,27 @@ from core.steps import Body, Json, Part
 
 # Bump when the order of a run's steps changes: runs of another version are not taken up.
 WORKFLOW_VERSION = "runs-1"
+PART = "part"
+# How often, in seconds, DBOS looks for what is to be done: a run's delay against idle load.
+POLL_S = 0.2
 
 
 _one_at_a_time = threading.Lock()
 
 
 class _DbosSteps:
-    def __init__(self, run_id: str, start_part: Callable[[str, str], Any]) -> None:
+    def __init__(self, path: Path, run_id: str, start_part: Callable[[str, str], Any]) -> None:
+        self._path = path
         self._run_id = run_id
         self._start_part = start_part
 
     def step(self, name: str, work: Callable[[], Json]) -> Json:
-        return DBOS.run_step({"name": name}, work)
+        with storage_errors(self._path):
+            return DBOS.run_step({"name": name}, work)
 
     def part(self, name: str) -> Callable[[], Json]:
         handle = self._start_part(self._run_id, name)
-        return lambda: handle.get_result()
+        return lambda: handle.get_result(polling_interval_sec=POLL_S)
 
 
 class Durable:
@@ -54,7 +59,7 @@ class Durable:
         self._path = path
         # Queues are in the shared file: each process listens to its own and to nobody else's.
         self._queue = f"runs-{executor_id}"
-        self._adopted = f"adopted-{executor_id}"
+        self._parts = f"parts-{executor_id}"
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._engine = open_engine(path)
@@ -69,36 +74,37 @@ class Durable:
                     "log_level": "WARNING",
                     # Each run holds one thread and at times one for a part of it.
                     "max_executor_threads": 2 * parallel_runs + 8,
-                    "notification_listener_polling_interval_sec": 0.05,
+                    "notification_listener_polling_interval_sec": POLL_S,
                 }
             )
             self._register(body, part)
-            DBOS.listen_queues([self._queue, self._adopted])
+            DBOS.listen_queues([self._queue, self._parts])
             DBOS.launch()
             self._open_queue(self._queue, parallel_runs)
-            # A run and its parts come back one by one here; a limit could make them wait for
-            # each other for ever.
-            self._open_queue(self._adopted, None)
+            # Without a limit: a run that waits for its part must not keep it from starting.
+            self._open_queue(self._parts, None)
 
     def _open_queue(self, name: str, at_once: int | None) -> None:
         DBOS.register_queue(
             name,
             worker_concurrency=at_once,
-            polling_interval_sec=0.1,
+            polling_interval_sec=POLL_S,
             on_conflict="always_update",
         )
 
     def _register(self, body: Body, part: Part) -> None:
-        @DBOS.workflow(name="part")
+        @DBOS.workflow(name=PART)
         def part_workflow(run_id: str, name: str) -> Json:
-            return part(run_id, name, _DbosSteps(run_id, start_part))
+            return part(run_id, name, _DbosSteps(self._path, run_id, start_part))
 
         def start_part(run_id: str, name: str) -> Any:
-            return DBOS.start_workflow(part_workflow, run_id, name)
+            # Through a queue of our own: a part that starts without one comes back, after a
+            # crash, in whichever process looks first.
+            return DBOS.enqueue_workflow(self._parts, part_workflow, run_id, name)
 
         @DBOS.workflow(name="run")
         def run_workflow(run_id: str) -> None:
-            body(run_id, _DbosSteps(run_id, start_part))
+            body(run_id, _DbosSteps(self._path, run_id, start_part))
 
         self._run_workflow = run_workflow
 
@@ -113,7 +119,8 @@ class Durable:
             status=["PENDING", "ENQUEUED"], executor_id=executor_id, load_input=False
         )
         for workflow in unfinished:
-            DBOS.resume_workflow(workflow.workflow_id, queue_name=self._adopted)
+            queue = self._parts if workflow.name == PART else self._queue
+            DBOS.resume_workflow(workflow.workflow_id, queue_name=queue)
 
     def close(self, wait_s: int = 0) -> None:
         """Let go; runs under way get `wait_s` seconds to end, and are taken up next time if not."""

@@ -8,15 +8,25 @@ replay adds nothing.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 
 from core.context import Context
-from core.errors import AppError, Cancelled, IllegalEvent, ModelAnswerError, SandboxError
+from core.drafts import write_drafts
+from core.errors import (
+    AppError,
+    Cancelled,
+    IllegalEvent,
+    ModelAnswerError,
+    SandboxError,
+    StorageError,
+)
 from core.escalation import escalate
 from core.events import Outcome, RunFinished, SkillSaved
 from core.judging import judge
 from core.planning import find_tools, take_tests, write_code, write_strategy
 from core.state import Phase, RunState
+from core.steps import Leaving
 from core.testing import execute
 from core.tools import Skill
 from core.verdict import best_candidate, reason_failed, reason_passed
@@ -27,14 +37,21 @@ logger = logging.getLogger(__name__)
 def carry_out(context: Context) -> None:
     """Work until the run has finished.
 
-    Raises StorageError when the log can't be written: then the run is taken up at the next start.
+    Raises Leaving when this process ends or can't record steps any more: the run is then taken up
+    at the next start.
     """
     if context.state().phase is Phase.FINISHED:
         return
     try:
         _work(context)
-    except IllegalEvent:
+    except IllegalEvent as error:
+        if context.state().phase is Phase.FINISHED:
+            return  # cancelled before it began
         logger.warning("Run %s was taken over by another process", context.writer.run_id)
+        raise Leaving from error
+    except StorageError as error:
+        logger.error("Run %s stops until the next start: %s", context.writer.run_id, error)
+        raise Leaving from error
     except Cancelled:
         _write_end(context, "cancelled", f"Stopped by you{_where(context)}.")
     except AppError as error:
@@ -67,6 +84,7 @@ def _work(context: Context) -> None:
             "goal, such as f(2) == 4, or use a stronger generator model"
         )
     execute(context, first, skills)
+    write_drafts(context, skills)
     escalate(context, skills)
     judge(context)
     _conclude(context, skills)
@@ -80,19 +98,25 @@ def _conclude(context: Context, skills: Sequence[Skill]) -> None:
         _write_end(context, "failed", reason_failed(state, best))
         return
     name = context.recorded("remember", lambda: _remember(context, state, best.code))
-    context.writer.write(SkillSaved(name=name), key="skill")
-    used = [skill.name for skill in skills if skill.name in best.code]
+    if name:
+        context.writer.write(SkillSaved(name=name), key="skill")
+    used = [skill.name for skill in skills if re.search(rf"\b{skill.name}\b", best.code)]
     _write_end(context, "passed", reason_passed(state, best, used))
 
 
 def _remember(context: Context, state: RunState, code: str) -> str:
-    return context.ports.skills.remember(
-        name=state.name,
-        signature=state.signature,
-        goal=state.goal,
-        run_id=state.run_id,
-        source=code,
-    )
+    """The skill's name; '' where it could not be kept, which makes the solution no worse."""
+    try:
+        return context.ports.skills.remember(
+            name=state.name,
+            signature=state.signature,
+            goal=state.goal,
+            run_id=state.run_id,
+            source=code,
+        )
+    except StorageError as error:
+        logger.warning("Run %s is not kept as a skill: %s", state.run_id, error)
+        return ""
 
 
 def _write_end(context: Context, outcome: Outcome, reason: str) -> None:

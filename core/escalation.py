@@ -24,16 +24,17 @@ def escalate(context: Context, skills: Sequence[Skill]) -> None:
 
     Ends early when a fix passes, or when the same code or the same error comes back.
     """
-    of = context.ports.config().run.attempts
+    of = context.recorded("attempts", lambda: context.ports.config().run.attempts)
     for attempt in range(1, of + 1):
-        best = best_candidate(context.state())
+        # A replay sees later candidates in the log too, and must decide as it did the first time.
+        best = best_candidate(context.state(), before=attempt)
         if best.execution is None or best.execution.status == "passed":
             return
         candidate = _fix(context, attempt, of, best, best.execution, skills)
         execution = execute(context, candidate, skills)
         if execution.status == "passed":
             return
-        _roll_back(context, candidate)
+        _roll_back(context, candidate, attempt)
         ended = _repeats(context, attempt, execution)
         if ended:
             context.writer.write(EscalationEnded(reason=ended), key="escalation-ended")
@@ -68,9 +69,9 @@ def _fix(
         return context.write_candidate(attempt, answer, code)
 
 
-def _roll_back(context: Context, candidate: str) -> None:
+def _roll_back(context: Context, candidate: str, attempt: int) -> None:
     """Say so when the next attempt starts from an earlier candidate, because this one is worse."""
-    best = best_candidate(context.state())
+    best = best_candidate(context.state(), before=attempt + 1)
     if best.candidate != candidate:
         reason = f"It passes fewer cases than {best.candidate} does."
         context.writer.write(

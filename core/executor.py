@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -35,22 +38,30 @@ def take_server(data_dir: Path) -> Executor:
 
 
 def take_terminal(data_dir: Path) -> Executor:
-    """The first free id of 'cli-1', 'cli-2', ..."""
-    number = 1
-    while (executor := _take(data_dir, f"cli-{number}")) is None:
-        number += 1
+    """An id of its own, 'cli-...', that no process had before or will have again."""
+    executor = _take(data_dir, f"cli-{secrets.token_hex(6)}")
+    assert executor is not None
     return executor
 
 
-def abandoned(data_dir: Path) -> tuple[str, ...]:
-    """The ids of terminals that are gone: what they left unfinished can be taken up."""
+@contextmanager
+def abandoned(data_dir: Path) -> Iterator[tuple[str, ...]]:
+    """The ids of terminals that are gone: what they left unfinished can be taken up.
+
+    Once that is done without an error, their ids are forgotten.
+    """
     gone = []
     for lock in sorted(_folder(data_dir).glob("cli-*.lock")):
         executor = _take(data_dir, lock.stem)
         if executor is not None:
-            gone.append(executor.executor_id)
+            gone.append(executor)
+    try:
+        yield tuple(executor.executor_id for executor in gone)
+        for executor in gone:
+            (_folder(data_dir) / f"{executor.executor_id}.lock").unlink()
+    finally:
+        for executor in gone:
             executor.release()
-    return tuple(gone)
 
 
 def _folder(data_dir: Path) -> Path:

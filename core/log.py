@@ -8,9 +8,11 @@ watches the database for all waiters, so another process's events arrive as well
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,9 @@ from core.events import (
 
 SCHEMA_VERSION = 1
 HUB_POLL_S = 0.05
+HUB_RETRY_S = 1.0
+
+logger = logging.getLogger(__name__)
 
 _metadata = sa.MetaData()
 _runs = sa.Table(
@@ -100,6 +105,8 @@ def _storage_message(path: Path, error: Exception) -> str:
         return f"The disk that holds {path} is full. Free some space and try again."
     if "readonly" in text or "unable to open" in text or "Permission" in text:
         return f"Can't write {path} ({text}). Check the folder's permissions or set data_dir."
+    if isinstance(error, OSError):
+        return f"Can't use {path}: {error.strerror or text}. Check the folder or set data_dir."
     if "locked" in text:
         return f"Another program has held {path} for over 30 s. Close it and try again."
     return f"The database {path} can't be used: {text}. Move it away to start a new one."
@@ -113,7 +120,8 @@ class EventLog:
         self.path = path
         self._now = now
         self._changed = threading.Condition()
-        self._version = 0
+        self._known: dict[str, int] = {}  # run -> how many events it has, as far as we know
+        self._waiting: Counter[str] = Counter()
         self._closing = threading.Event()
         self._hub: threading.Thread | None = None
         with storage_errors(path):
@@ -122,7 +130,9 @@ class EventLog:
             self._migrate()
 
     def _migrate(self) -> None:
-        with self._engine.begin() as connection:
+        with self._engine.connect() as connection:
+            # Two processes may make the same new file: the second waits here for the first.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             if version > SCHEMA_VERSION:
                 raise StorageError(
@@ -131,11 +141,12 @@ class EventLog:
                 )
             _metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+            connection.commit()
 
     def close(self) -> None:
         """Wake all waiters with what they have and let go of the file."""
         self._closing.set()
-        self._wake()
+        self._tell({})
         if self._hub is not None:
             self._hub.join()
         self._engine.dispose()
@@ -151,7 +162,7 @@ class EventLog:
             )
             event = Event(run_id=run_id, seq=0, at=at, payload=first)
             self._insert(connection, event, key=None)
-        self._wake()
+        self._tell({run_id: 1})
         return event
 
     def claim(self, run_id: str) -> int:
@@ -188,7 +199,7 @@ class EventLog:
             event = Event(run_id=run_id, seq=seq, at=at, payload=payload)
             self._insert(connection, event, key)
             connection.commit()
-        self._wake()
+        self._tell({run_id: seq + 1})
         return event
 
     def _take_seq(
@@ -249,16 +260,25 @@ class EventLog:
         """Like `since`, but waits up to `timeout_s` seconds for the first; [] on timeout."""
         self._start_hub()
         deadline = time.monotonic() + timeout_s
-        while True:
+        events = self.since(run_id, after)
+        with self._changed:
+            self._waiting[run_id] += 1
+        try:
+            while not events and not self._closing.is_set():
+                with self._changed:
+                    news = self._changed.wait_for(
+                        lambda: self._closing.is_set() or self._known.get(run_id, 0) > after + 1,
+                        max(0.0, deadline - time.monotonic()),
+                    )
+                if not news:
+                    break
+                events = self.since(run_id, after)
+        finally:
             with self._changed:
-                version = self._version
-            events = self.since(run_id, after)
-            left = deadline - time.monotonic()
-            if events or left <= 0 or self._closing.is_set():
-                return events
-            with self._changed:
-                if self._version == version:
-                    self._changed.wait(left)
+                self._waiting[run_id] -= 1
+                if not self._waiting[run_id]:
+                    del self._waiting[run_id]
+        return events
 
     def history(self, limit: int = 50, before: str | None = None) -> tuple[RunSummary, ...]:
         """The newest `limit` runs, newest first; with `before`, those older than that run."""
@@ -270,6 +290,35 @@ class EventLog:
             wanted = list(connection.execute(ids.limit(limit)).scalars())
             ends = self._ends(connection, wanted)
         return tuple(_summary(ends[run_id]) for run_id in wanted if run_id in ends)
+
+    def outcomes(self) -> dict[str, int]:
+        """How many runs ended in each outcome; 'running' counts those under way or waiting."""
+        outcome = sa.func.json_extract(_events.c.body, "$.outcome")
+        ended = (
+            sa.select(outcome, sa.func.count())
+            .where(_events.c.kind == RunFinished.__name__)
+            .group_by(outcome)
+        )
+        under_way = sa.select(sa.func.count()).where(_runs.c.open)
+        with storage_errors(self.path), self._engine.connect() as connection:
+            counts = {str(row[0]): int(row[1]) for row in connection.execute(ended)}
+            counts["running"] = connection.execute(under_way).scalar_one()
+        return counts
+
+    def open_runs(self) -> tuple[str, ...]:
+        """The ids of all runs that have not finished, oldest first."""
+        statement = sa.select(_runs.c.id).where(_runs.c.open).order_by(_runs.c.created_at)
+        with storage_errors(self.path), self._engine.connect() as connection:
+            return tuple(connection.execute(statement).scalars())
+
+    def is_claimed(self, run_id: str) -> bool:
+        """Whether any process has begun to carry the run out."""
+        statement = sa.select(_runs.c.epoch).where(_runs.c.id == run_id)
+        with storage_errors(self.path), self._engine.connect() as connection:
+            epoch = connection.execute(statement).scalar_one_or_none()
+        if epoch is None:
+            raise RunNotFound(run_id)
+        return bool(epoch)
 
     def _ends(self, connection: Connection, run_ids: Sequence[str]) -> dict[str, list[Event]]:
         kinds = (RunStarted.__name__, RunFinished.__name__)
@@ -289,9 +338,12 @@ class EventLog:
 
     # Waking
 
-    def _wake(self) -> None:
+    def _tell(self, counts: Mapping[str, int]) -> None:
+        """Wake those who wait for one of these runs to have more events than they have seen."""
         with self._changed:
-            self._version += 1
+            for run_id, count in counts.items():
+                if count > self._known.get(run_id, 0):
+                    self._known[run_id] = count
             self._changed.notify_all()
 
     def _start_hub(self) -> None:
@@ -301,15 +353,28 @@ class EventLog:
                 self._hub.start()
 
     def _watch(self) -> None:
-        """Wake everybody when another connection has written."""
-        with self._engine.connect() as connection:
-            seen = None
-            while not self._closing.wait(HUB_POLL_S):
-                version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-                connection.rollback()
-                if version != seen:
-                    seen = version
-                    self._wake()
+        """Notice what other processes write; a database that can't be read is tried again."""
+        while not self._closing.is_set():
+            try:
+                with storage_errors(self.path), self._engine.connect() as connection:
+                    self._watch_with(connection)
+            except StorageError as error:
+                logger.error("Events of other processes are not seen: %s", error)
+                self._closing.wait(HUB_RETRY_S)
+
+    def _watch_with(self, connection: Connection) -> None:
+        seen = None
+        while not self._closing.wait(HUB_POLL_S):
+            version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            if version != seen:
+                seen = version
+                with self._changed:
+                    waited_for = list(self._waiting)
+                statement = sa.select(_runs.c.id, _runs.c.next_seq).where(
+                    _runs.c.id.in_(waited_for)
+                )
+                self._tell({row.id: row.next_seq for row in connection.execute(statement)})
+            connection.rollback()
 
 
 def _event(row: Row[Any]) -> Event:

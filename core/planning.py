@@ -17,11 +17,12 @@ from core.suite import cases_from_goal, cases_from_reply
 from core.tools import Skill, offer
 
 GENERATED_CASES = 6
-# Who is asked for test cases, and how warm, until some come: step, role, temperature.
+ENOUGH_CASES = 2
+# Who is asked for test cases, and how warm, until there are enough: step, role, temperature.
 TEST_WRITERS: tuple[tuple[str, Role, float], ...] = (
     ("tests", "generator", 0.2),
-    ("tests-again", "generator", 0.7),
     ("tests-stronger", "escalation", 0.2),
+    ("tests-again", "generator", 0.7),
 )
 
 
@@ -97,8 +98,9 @@ def write_tests(context: Context) -> Json:
 
 
 def _cases(context: Context, plan: Plan) -> tuple[Case, ...]:
+    """Your cases, then those that the models write; a second and third call only if needed."""
     goal = context.state().goal
-    yours = cases_from_goal(goal, plan)
+    yours = cases = cases_from_goal(goal, plan)
     for step, role, temperature in TEST_WRITERS:
         answer = context.ask(
             step,
@@ -117,10 +119,11 @@ def _cases(context: Context, plan: Plan) -> tuple[Case, ...]:
             max_tokens=700,
             purpose="tests",
         )
-        cases = cases_from_reply(answer.text, plan, limit=GENERATED_CASES, taken=yours)
-        if cases or yours:
-            return (*yours, *cases)
-    return ()
+        room = GENERATED_CASES - (len(cases) - len(yours))
+        cases = (*cases, *cases_from_reply(answer.text, plan, limit=room, taken=cases))
+        if len(cases) - len(yours) >= ENOUGH_CASES:
+            break
+    return cases
 
 
 def take_tests(context: Context, written: Mapping[str, Json]) -> None:

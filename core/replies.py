@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from core.errors import ModelAnswerError
-from core.reading.bare import Passage, passage
+from core.reading.bare import Passage, defines, passage
 from core.reading.choice import Found, next_best, program
 from core.reading.fences import Block, blocks
 from core.reading.jsoncode import quoted, strings_in, unfinished
 from core.reading.opinions import extract_scores, extract_verdict
 from core.reading.plans import Plan, extract_plan
-from core.reading.pysource import Budget, defined, does_something, has_definition
+from core.reading.pysource import Budget, defined, does_something, has_definition, parse
 from core.reading.thinking import without_thinking
 
 __all__ = [
@@ -76,7 +76,7 @@ class _Reading:
     """One answer's possible readings, each worked out at most once."""
 
     def __init__(self, text: str, wanted: str | None, budget: Budget) -> None:
-        self._text = text
+        self._text = _dedented(text.strip("\n"))
         self._wanted = wanted
         self._budget = budget
 
@@ -108,9 +108,8 @@ class _Reading:
 
     def whole(self) -> Found | None:
         """Code that parses and defines what is wanted; the surest reading first."""
-        bare = self._text.strip("\n")
-        if self._is_wanted(bare):
-            return Found(bare, True, "bare")
+        if self._is_wanted(self._text):
+            return Found(self._text, True, "bare")
         chosen = (
             program(self._fenced, self._wanted, self._budget)
             or program(self._json, self._wanted, self._budget)
@@ -118,6 +117,8 @@ class _Reading:
         )
         if chosen is not None:
             return chosen
+        if any(not self._wanted or defines(piece.code, self._wanted) for piece in self._fenced):
+            return None  # it is there, but broken or broken off
         prose = self._prose
         if prose is not None and prose.parses and self._is_wanted(prose.code):
             return Found(prose.code, True, "prose")
@@ -125,7 +126,7 @@ class _Reading:
 
     def partial(self, cut: bool) -> Found | None:
         """The best of an answer without a whole program; `closed` tells a broken-off one."""
-        found = [*self._fenced, *self._json, *self._inline]
+        found = [*(self._fenced or self._inline), *self._json]
         begun = unfinished(self._text)
         if begun is not None:
             found.append(Found(begun, False, "json"))
@@ -133,10 +134,9 @@ class _Reading:
         return Found(best.code, False, best.how) if best is not None and cut else best
 
     def _broken(self) -> Found | None:
-        bare = self._text.strip("\n")
-        tree = self._budget.parse(bare)
+        tree = self._budget.parse(self._text)
         if tree is not None:
-            return Found(bare, True, "bare") if does_something(tree) else None
+            return Found(self._text, True, "bare") if does_something(tree) else None
         prose = self._prose
         tree = self._budget.parse(prose.code) if prose is not None else None
         if prose is None or (tree is not None and not does_something(tree)):
@@ -152,14 +152,24 @@ def _is_program(block: Block, budget: Budget) -> bool:
 def _from_json(text: str) -> Iterator[Found]:
     for value in [*strings_in(text), *quoted(text)]:
         value = value.replace("\r\n", "\n")
-        held = blocks(value, Budget(50_000)) if "```" in value else []
+        held = blocks(value, Budget(50_000)) if "```" in value and parse(value) is None else []
         for code in [block.code for block in held] or [value]:
             if "\n" in code or "def " in code or "=" in code:
                 yield Found(code, True, "json")
 
 
 def _inline(text: str) -> Iterator[Found]:
-    inside = _INLINE_FENCE.split(text, maxsplit=2 * _MOST_INLINE)[1::2]
-    for part in inside:
-        start = _INLINE_START.match(part)
-        yield Found(part[start.end() if start else 0 :], True, "fence")
+    parts = _INLINE_FENCE.split(text, maxsplit=2 * _MOST_INLINE)
+    for number in range(1, len(parts), 2):
+        start = _INLINE_START.match(parts[number])
+        code = parts[number][start.end() if start else 0 :]
+        yield Found(code, number + 1 < len(parts), "fence")
+
+
+def _dedented(text: str) -> str:
+    """`text` without the indentation that its first line of code has, if all lines have it."""
+    lines = text.split("\n")
+    margin = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t"))]
+    if not margin or not all(line.startswith(margin) or not line.strip() for line in lines):
+        return text
+    return "\n".join(line[len(margin) :] for line in lines)

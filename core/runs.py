@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import Protocol
 from core.context import Context, Ports
 from core.engine import carry_out
 from core.errors import BadInput, IllegalEvent, StorageError
-from core.events import CancelRequested, RunStarted
+from core.events import CancelRequested, RunFinished, RunStarted
 from core.log import EventLog
 from core.planning import write_tests
 from core.steps import Json, Steps
@@ -25,7 +26,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 def checked_goal(goal: str) -> str:
     """The goal without outer blank space; BadInput when it is empty, too long or binary."""
-    text = goal.replace("\r\n", "\n").strip()
+    text = re.sub(r"\r\n?|\v|\f", "\n", goal).strip()
     if not text:
         raise BadInput("goal", "The goal is empty. Say in a sentence what the code should do.")
     if len(text) > MAX_GOAL:
@@ -35,7 +36,7 @@ def checked_goal(goal: str) -> str:
             "Shorten it to what the code must do and a few examples.",
         )
     for place, character in enumerate(text):
-        if character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cs", "Cn"):
+        if character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cs"):
             raise BadInput(
                 "goal",
                 f"The goal has a character that is not text (U+{ord(character):04X} at position "
@@ -71,17 +72,23 @@ class Runs:
         self._writers: dict[str, Writer] = {}
         self._durable: Submit | None = None
         self._attached = threading.Event()
+        self._refusal = "The engine has not started yet. Try again in a moment."
 
     def attach(self, durable: Submit) -> None:
         """Submit to this; runs that it takes up may already be calling `body`."""
         self._durable = durable
         self._attached.set()
 
+    def refuse(self, why: str) -> None:
+        """Take no goal on from now on: the engine is not there."""
+        self._durable, self._refusal = None, why
+        self._attached.set()
+
     def start(self, goal: str) -> str:
         """Take a goal on and return its run's id; BadInput or StorageError when that can't be."""
         text = checked_goal(goal)
         if not self._attached.wait(ATTACH_S) or self._durable is None:
-            raise StorageError("The engine has not started. The terminal shows why.")
+            raise StorageError(self._refusal)
         run_id = new_run_id()
         first = RunStarted(
             goal=text,
@@ -96,6 +103,10 @@ class Runs:
         """Ask the run to stop; False when it had ended. RunNotFound for an unknown run."""
         try:
             self._log.append(run_id, CancelRequested(), key="cancel")
+            if not self._log.is_claimed(run_id):
+                # It waits for its turn, and would only then notice.
+                reason = "Stopped by you before its turn came."
+                self._log.append(run_id, RunFinished(outcome="cancelled", reason=reason))
         except IllegalEvent:
             return False
         return True

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.config import Config, ConfigStore
 from core.context import Ports
@@ -20,6 +21,9 @@ from core.log import EventLog
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
 from core.tools import SkillLibrary
+
+if TYPE_CHECKING:
+    from core.durable import Durable
 
 # A model's socket closes and a sandbox dies within a second of being told to.
 LEAVE_S = 5.0
@@ -39,11 +43,13 @@ class Services:
 
 
 @contextmanager
-def open_services(config_path: Path, *, terminal: bool = False) -> Iterator[Services]:
+def open_services(
+    config_path: Path, *, terminal: bool = False, idle: bool = False
+) -> Iterator[Services]:
     """Services on this configuration; the engine starts in the background.
 
     Raises ConfigError and StorageError. A server takes up what it and closed terminals left
-    unfinished; a terminal carries only its own runs.
+    unfinished; a terminal carries only its own runs, and an `idle` one none at all.
     """
     store = ConfigStore(config_path)
     config = store.current
@@ -51,32 +57,34 @@ def open_services(config_path: Path, *, terminal: bool = False) -> Iterator[Serv
     try:
         log = EventLog(config.data_dir / "events.db")
         builtin = _builtin(config)
-        client = Client(lambda: store.current, builtin=builtin)
+        client = Client(store.refresh, builtin=builtin)
         sandbox = _sandbox(config)
         ports = Ports(
             client=client,
             sandbox=sandbox,
             skills=SkillLibrary(config.data_dir / "skills"),
-            config=lambda: store.current,
+            config=store.refresh,
         )
         runs = Runs(log, ports)
-        engine = _Engine(config, executor, runs, terminal=terminal)
+        engine = _Engine(config, executor, runs, log, terminal=terminal)
         warm_up = threading.Thread(
             target=_warm_up, args=(client, builtin, sandbox), name="warm-up", daemon=True
         )
         services = Services(
             config=store, log=log, runs=runs, client=client, builtin=builtin, sandbox=sandbox
         )
-        client.start()
-        engine.start()
-        warm_up.start()
+        if not idle:
+            client.start()
+            engine.start()
+            warm_up.start()
         try:
             yield services
         finally:
             engine.close()
             if builtin is not None:
                 builtin.close()
-            warm_up.join()
+            if not idle:
+                warm_up.join()
             client.close()
             log.close()
     finally:
@@ -86,7 +94,11 @@ def open_services(config_path: Path, *, terminal: bool = False) -> Iterator[Serv
 def _builtin(config: Config) -> Builtin | None:
     if config.embedded == "off":
         return None
-    return Builtin(cache_dir=None, extra_dir=config.embedded_dir, threads=config.embedded_threads)
+    return Builtin(
+        extra_dir=config.embedded_dir,
+        threads=config.embedded_threads,
+        on_progress=TerminalLine(sys.stderr, time.monotonic),
+    )
 
 
 def _sandbox(config: Config) -> Sandbox:
@@ -113,14 +125,16 @@ def _warm_up(client: Client, builtin: Builtin | None, sandbox: Sandbox) -> None:
 class _Engine:
     """Opens the durable layer in the background: its import alone takes most of a second."""
 
-    def __init__(self, config: Config, executor: Executor, runs: Runs, *, terminal: bool) -> None:
+    def __init__(
+        self, config: Config, executor: Executor, runs: Runs, log: EventLog, *, terminal: bool
+    ) -> None:
         self._config = config
         self._executor = executor
         self._runs = runs
+        self._log = log
         self._terminal = terminal
-        self._close: threading.Event = threading.Event()
-        self._opened = threading.Event()
-        self._thread = threading.Thread(target=self._carry, name="engine", daemon=True)
+        self._close = threading.Event()
+        self._thread = threading.Thread(target=self._top, name="engine", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -128,10 +142,19 @@ class _Engine:
     def close(self) -> None:
         """Stop the runs of this process where they are; the next start takes them up."""
         self._close.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _top(self) -> None:
+        try:
+            self._carry()
+        except Exception as error:
+            # A thread's top: whoever wants to start a run is told.
+            logger.exception("The engine could not start")
+            self._runs.refuse(f"The engine could not start: {error}")
 
     def _carry(self) -> None:
-        from core.durable import Durable
+        from core.durable import Durable  # late: it takes most of a second
 
         durable = Durable(
             self._config.data_dir / "durable.db",
@@ -141,12 +164,19 @@ class _Engine:
             part=self._runs.part,
         )
         try:
-            self._runs.attach(durable)
             if not self._terminal:
-                for executor_id in abandoned(self._config.data_dir):
-                    durable.adopt(executor_id)
+                self._take_up(durable)
+            self._runs.attach(durable)
             self._close.wait()
         finally:
             self._runs.leave()
             durable.close()
             self._runs.wait_idle(LEAVE_S)
+
+    def _take_up(self, durable: Durable) -> None:
+        """What dead terminals left, and runs whose process ended before they were submitted."""
+        with abandoned(self._config.data_dir) as gone:
+            for executor_id in gone:
+                durable.adopt(executor_id)
+        for run_id in self._log.open_runs():
+            durable.submit(run_id)

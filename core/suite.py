@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from core.events import Case, CaseResult, Origin
-from core.reading.asserts import comparison, explained, is_tautology, unexplained
+from core.reading.asserts import comparison, is_tautology
 from core.reading.doctests import Example
 from core.reading.examples import examples
+from core.reading.floats import exact, tolerant
 from core.reading.plans import Plan
 from core.reading.pysource import compiles, fingerprint, parse
 from core.reading.testcode import written_tests
@@ -16,6 +18,7 @@ from core.reading.testcode import written_tests
 __all__ = ["Counts", "cases_from_goal", "cases_from_reply", "counts"]
 
 _MOST_FROM_GOAL = 20
+_MOST_READ = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +53,12 @@ def counts(cases: Iterable[Case], results: Iterable[CaseResult]) -> Counts:
 
 
 def cases_from_goal(goal: str, plan: Plan) -> tuple[Case, ...]:
-    """Cases y1, y2, ... out of the examples that the goal gives, at most 20. Nothing is made up."""
-    return _cases(examples(goal, plan), plan.name, "yours", _MOST_FROM_GOAL, ())
+    """Cases y1, y2, ... out of the examples that the goal gives, at most 20.
+
+    Nothing is made up: what could be read in two ways, or contradicts another example of the goal,
+    is no case.
+    """
+    return _cases(examples(goal, plan), "yours", _MOST_FROM_GOAL, ())
 
 
 def cases_from_reply(
@@ -62,9 +69,10 @@ def cases_from_reply(
     Left out: tests that never reach the candidate, tautologies, copies of each other or of
     `taken`, and contradictions. Of tests that expect different results of the same call, one of
     the user's stands and the generated ones go; where none is the user's, all of them go, because
-    nothing tells which is right. The numbers go on after those of the generated cases in `taken`.
+    nothing tells which is right. What `taken` holds is never touched, and the numbers go on after
+    those of its generated cases.
     """
-    return _cases(written_tests(text, plan), plan.name, "generated", limit, taken)
+    return _cases(written_tests(text, plan), "generated", limit, taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ def _draft(source: str) -> _Draft | None:
     tree = parse(source)
     if tree is None or not compiles(source):
         return None
-    body = unexplained(tree).body
+    body = exact(tree).body
     if not body or is_tautology(body[-1]):
         return None
     call, expected = comparison(body[-1]) or ("", "")
@@ -92,14 +100,14 @@ def _draft(source: str) -> _Draft | None:
 
 
 def _cases(
-    found: Iterable[Example], name: str, origin: Origin, limit: int, taken: Sequence[Case]
+    found: Iterable[Example], origin: Origin, limit: int, taken: Sequence[Case]
 ) -> tuple[Case, ...]:
     before = [draft for case in taken if (draft := _draft(case.source)) is not None]
     seen = {draft.key for draft in before}
     drafts: list[_Draft] = []
-    for example in found:
+    for example in islice(found, _MOST_READ):
         source = "\n".join([*example.setup, example.check])
-        draft = _draft(explained(source, name)) or _draft(source)
+        draft = _draft(tolerant(source))
         if draft is not None and draft.key not in seen:
             seen.add(draft.key)
             drafts.append(draft)

@@ -21,25 +21,34 @@ def generate(goal: str, config_path: Path, *, as_json: bool) -> int:
     ConfigError, StorageError.
     """
     with open_services(config_path, terminal=True) as services:
-        run_id = services.runs.start(goal)
+        follower = _Follower(services, services.runs.start(goal), as_json=as_json)
         try:
-            return _follow(services, run_id, as_json=as_json)
+            return follower.follow()
         except KeyboardInterrupt:
-            services.runs.cancel(run_id)
-            return _follow(services, run_id, as_json=as_json)
+            services.runs.cancel(follower.run_id)
+            return follower.follow()
 
 
-def _follow(services: Services, run_id: str, *, as_json: bool) -> int:
-    after = -1
-    unanswered = False
-    while True:
-        for event in services.log.wait(run_id, after, timeout_s=1.0):
-            _show(event, as_json=as_json)
-            after = event.seq
-            if isinstance(event.payload, CallFailed):
-                unanswered = event.payload.error in _NOBODY_ANSWERED
-            if isinstance(event.payload, RunFinished):
-                return _status(event.payload, unanswered=unanswered)
+class _Follower:
+    """Prints a run's events, each once."""
+
+    def __init__(self, services: Services, run_id: str, *, as_json: bool) -> None:
+        self.run_id = run_id
+        self._log = services.log
+        self._as_json = as_json
+        self._after = -1
+        self._unanswered = False
+
+    def follow(self) -> int:
+        """Print until the run has finished; the exit status."""
+        while True:
+            for event in self._log.wait(self.run_id, self._after, timeout_s=1.0):
+                self._after = event.seq
+                _show(event, as_json=self._as_json)
+                if isinstance(event.payload, CallFailed):
+                    self._unanswered |= event.payload.error in _NOBODY_ANSWERED
+                if isinstance(event.payload, RunFinished):
+                    return _status(event.payload, unanswered=self._unanswered)
 
 
 def _show(event: Event, *, as_json: bool) -> None:
@@ -58,7 +67,7 @@ def _status(finished: RunFinished, *, unanswered: bool) -> int:
 
 def check(config_path: Path) -> int:
     """Print config, sandbox rung and each endpoint's state; 0 when every role can be served."""
-    with open_services(config_path, terminal=True) as services:
+    with open_services(config_path, terminal=True, idle=True) as services:
         config = services.config.current
         print(f"✓ Loaded configuration from {config_path}")
         for warning in config.warnings:
@@ -83,7 +92,7 @@ def _check_endpoints(services: Services) -> int:
         for status, has_model, mend in role.endpoints:
             sign = "✓" if status.reachable and has_model else "✗"
             print(f"  {sign} {status.url} {status.message or 'answers'}")
-            if mend:
+            if mend and mend != status.message:
                 print(f"    {mend}")
         if role.served_by_builtin:
             print(f"  → the built-in model serves this role: {role.why}")

@@ -7,6 +7,7 @@ solved and the line that it defines. Only solutions whose cases all passed get i
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import re
@@ -15,6 +16,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from core.log import storage_errors
+
+logger = logging.getLogger(__name__)
 
 # Words that goals share whatever they are about.
 _STOP = frozenset(
@@ -49,10 +54,11 @@ class SkillLibrary:
         """Every skill, by name."""
         skills = []
         for meta in sorted(self._folder.glob("*.json")):
-            code = meta.with_suffix(".py")
-            if code.exists():
-                fields = json.loads(meta.read_text("utf-8"))
-                skills.append(Skill(source=code.read_text("utf-8"), **fields))
+            try:
+                source = meta.with_suffix(".py").read_text("utf-8")
+                skills.append(Skill(source=source, **json.loads(meta.read_text("utf-8"))))
+            except (OSError, ValueError, TypeError) as error:
+                logger.warning("Skill %s is left out: %s", meta.stem, error)
         return tuple(skills)
 
     def search(self, goal: str, limit: int = 3) -> tuple[Skill, ...]:
@@ -77,13 +83,22 @@ class SkillLibrary:
         return tuple(skill for skill in self.all() if skill.name in wanted)
 
     def remember(self, *, name: str, signature: str, goal: str, run_id: str, source: str) -> str:
-        """Keep a verified solution; its module name, the old one's if the code is known already."""
+        """Keep a verified solution; its module name, the old one's if the code is known already.
+
+        StorageError when the folder can't be written.
+        """
         known = self.all()
         for skill in known:
             if skill.source == source or skill.run_id == run_id:
                 return skill.name
-        module = _free_name(_module_name(name), {skill.name for skill in known})
-        self._folder.mkdir(parents=True, exist_ok=True)
+        with storage_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            taken = {path.stem for path in self._folder.glob("*.py")}
+            return self._keep(
+                _free_name(_module_name(name), taken), signature, goal, run_id, source
+            )
+
+    def _keep(self, module: str, signature: str, goal: str, run_id: str, source: str) -> str:
         skill = Skill(name=module, signature=signature, goal=goal, run_id=run_id, source=source)
         fields = asdict(skill)
         del fields["source"]

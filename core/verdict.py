@@ -7,10 +7,11 @@ from core.packet import first_error, head
 from core.state import CandidateState, RunState
 
 
-def best_candidate(state: RunState) -> CandidateState:
+def best_candidate(state: RunState, before: int | None = None) -> CandidateState:
     """The candidate to go on from: most of your cases passed, then most of all; the newest wins.
 
-    ValueError when there is no candidate yet.
+    With `before`, only candidates of earlier attempts than that count. ValueError when there is
+    no candidate yet.
     """
     yours = {case.id for case in state.cases if case.origin == "yours"}
 
@@ -21,7 +22,8 @@ def best_candidate(state: RunState) -> CandidateState:
         whole = candidate.execution.status == "passed"
         return (whole, len(passed & yours), len(passed), candidate.attempt)
 
-    return max(state.candidates, key=worth)
+    counted = [c for c in state.candidates if before is None or c.attempt < before]
+    return max(counted, key=worth)
 
 
 def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str:
@@ -36,15 +38,12 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
 
 def reason_failed(state: RunState, best: CandidateState) -> str:
     """What is still wrong, and why nothing more was tried."""
-    text = f"{best.total - best.passed} of {_cases(best.total)} still fail"
-    if best.execution is not None:
-        text += f": {head(first_error(best.execution), 300)}"
-    if state.escalation_ended:
-        return f"{text} {state.escalation_ended}"
+    error = first_error(best.execution) if best.execution else "The code was not executed."
     tries = len(state.escalations)
-    return (
-        f"{text} All {tries} attempts are used up." if tries else f"{text} No attempt was allowed."
+    why = state.escalation_ended or (
+        f"All {tries} attempts are used up." if tries else "No attempt was allowed."
     )
+    return f"{head(error, 300).rstrip('.')}. {why}"
 
 
 def _cases(count: int) -> str:

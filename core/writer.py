@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from core.cancel import Cancel
+from core.errors import StorageError
 from core.events import CancelRequested, Payload, RunResumed, Stage, StageFinished, StageStarted
 from core.log import EventLog
 from core.state import Phase, RunState, fold
+from core.steps import Leaving
+
+logger = logging.getLogger(__name__)
+# How long a run waits before it tries again to write to a log that could not be written.
+RETRY_S = 1.0
 
 
 class Writer:
@@ -20,7 +27,7 @@ class Writer:
         """Claim the run: from now on an earlier writer's events are refused."""
         self.run_id = run_id
         self.cancel = Cancel()
-        self.leaving = False
+        self._left = threading.Event()
         self._log = log
         self._epoch = log.claim(run_id)
         self._lock = threading.Lock()
@@ -31,9 +38,14 @@ class Writer:
         if self._state.phase is Phase.CANCELLING:
             self.cancel.set()
         self._watcher = threading.Thread(
-            target=self._watch, name=f"stop-watch-{run_id}", daemon=True
+            target=self._watch, args=(self._state.seq,), name=f"stop-watch-{run_id}", daemon=True
         )
         self._watcher.start()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether this process is about to end."""
+        return self._left.is_set()
 
     @property
     def epoch(self) -> int:
@@ -41,13 +53,27 @@ class Writer:
         return self._epoch
 
     def write(self, payload: Payload, key: str | None = None) -> None:
-        """Add a fact; with a `key` only once in the run's life, however often it is replayed."""
-        self._log.append(self.run_id, payload, key=key, epoch=self._epoch)
+        """Add a fact; with a `key` only once in the run's life, however often it is replayed.
+
+        Where the log can't be written (a full disk), it waits until it can: the run loses nothing.
+        Raises IllegalEvent when another writer claimed the run, Leaving when this process ends.
+        """
+        while True:
+            try:
+                self._log.append(self.run_id, payload, key=key, epoch=self._epoch)
+            except StorageError as error:
+                logger.error("Run %s waits: %s", self.run_id, error)
+                if self._left.wait(RETRY_S):
+                    raise Leaving from error
+            else:
+                return
 
     def state(self) -> RunState:
         """The run as of now."""
         with self._lock:
             self._state = fold(self._log.since(self.run_id, self._state.seq), self._state)
+            if self._state.phase is Phase.CANCELLING:
+                self.cancel.set()
             return self._state
 
     @contextmanager
@@ -65,7 +91,7 @@ class Writer:
 
     def leave(self) -> None:
         """Stop what is under way without a word in the log: another process will go on."""
-        self.leaving = True
+        self._left.set()
         self.cancel.set()
 
     def close(self) -> None:
@@ -73,10 +99,14 @@ class Writer:
         self._done.set()
         self._watcher.join()
 
-    def _watch(self) -> None:
-        after = self._state.seq
+    def _watch(self, after: int) -> None:
         while not self._done.is_set() and not self.cancel.is_set():
-            events = self._log.wait(self.run_id, after, timeout_s=0.5)
+            try:
+                events = self._log.wait(self.run_id, after, timeout_s=0.5)
+            except StorageError as error:
+                logger.error("Run %s can't be followed: %s", self.run_id, error)
+                self._done.wait(RETRY_S)
+                continue
             if any(isinstance(event.payload, CancelRequested) for event in events):
                 self.cancel.set()
             if events:

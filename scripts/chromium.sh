@@ -4,7 +4,7 @@ set -u
 python=$1
 found() {
     [ -n "${CHROMIUM:-}" ] && return 0
-    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    for name in chromium chromium-browser google-chrome; do
         command -v "$name" >/dev/null && return 0
     done
     "$python" - 2>/dev/null <<'PY'

@@ -23,8 +23,10 @@ if ! [ -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/nu
     rm -rf "$venv"
     if ! "$python" -m venv "$venv" >/dev/null 2>&1; then
         # Debian and Ubuntu ship Python without the module that puts pip into an environment.
-        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-            apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null
+        as_root=""
+        [ "$(id -u)" = 0 ] || as_root="sudo -n"
+        if command -v apt-get >/dev/null && $as_root true 2>/dev/null; then
+            $as_root apt-get update -qq && $as_root apt-get install -y -qq python3-venv >/dev/null
         fi
         rm -rf "$venv"
         "$python" -m venv "$venv" || {

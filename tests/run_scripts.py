@@ -300,5 +300,6 @@ def write(log: EventLog, run_id: str, payloads: Iterable[ev.Payload]) -> None:
     first = next(rest)
     assert isinstance(first, ev.RunStarted)
     log.create(run_id, first)
+    log.claim(run_id)
     for payload in rest:
         log.append(run_id, payload)

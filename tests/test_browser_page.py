@@ -13,6 +13,7 @@ from web_services import Web, served, web
 
 import webui
 from core import events as ev
+from core.embedded import Progress
 
 # What a page must look like whatever moment it is loaded at; clocks and focus are its own.
 SHOWN = r"""() => {
@@ -22,6 +23,52 @@ SHOWN = r"""() => {
     for (const {name, value} of [...node.attributes])
       if (ours.test(name) || (name === "class" && !value)) node.removeAttribute(name);
   return copy.innerHTML.replace(/\s+/g, " ").trim();
+}"""
+
+# Controls without a name, ids used twice, skipped headings, and text with too little contrast.
+FAULTS = r"""() => {
+  const faults = [];
+  const pen = Object.assign(document.createElement("canvas"), {width: 1, height: 1})
+    .getContext("2d", {willReadFrequently: true});
+  const paint = (colours) => {
+    pen.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1); }
+    return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255)
+      .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (one, other) => {
+    const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  for (const node of document.querySelectorAll("main *, header.top *, footer *")) {
+    const text = [...node.childNodes].some((c) => c.nodeType === 3 && c.data.trim());
+    if (!text || node.closest("[aria-hidden=true], .sr-only, :disabled")) continue;
+    if (!node.checkVisibility()) continue;
+    const style = getComputedStyle(node);
+    const grounds = [];
+    for (let at = node; at; at = at.parentElement)
+      grounds.unshift(getComputedStyle(at).backgroundColor);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const found = contrast(paint([...grounds, style.color]), paint(grounds));
+    if (found < (large ? 3 : 4.5))
+      faults.push(`${found.toFixed(2)}: ${node.outerHTML.slice(0, 90)}`);
+  }
+  for (const field of document.querySelectorAll("input:not([type=hidden]), textarea, select"))
+    if (!field.labels.length && !field.ariaLabel) faults.push(`no label: ${field.outerHTML}`);
+  for (const one of document.querySelectorAll("button, a, summary"))
+    if (!one.ariaLabel && !one.textContent.trim()) faults.push(`no name: ${one.outerHTML}`);
+  for (const one of document.querySelectorAll("[aria-describedby]"))
+    if (!document.getElementById(one.getAttribute("aria-describedby")))
+      faults.push(`describes nothing: ${one.outerHTML}`);
+  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  faults.push(...ids.filter((id, at) => ids.indexOf(id) !== at).map((id) => `twice: ${id}`));
+  if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
+  return faults;
 }"""
 
 
@@ -56,6 +103,24 @@ def page(context: BrowserContext) -> Iterator[Page]:
     assert complaints == []
 
 
+class Loading:
+    """A built-in model that is on its way."""
+
+    done = 100_000_000
+
+    def progress(self) -> tuple[Progress, ...]:
+        return (
+            Progress(
+                phase="fetching",
+                model="qwen",
+                bytes_done=self.done,
+                bytes_total=491_400_064,
+                bytes_per_s=5_000_000,
+                seconds_left=82,
+            ),
+        )
+
+
 def index(payloads: list[ev.Payload], wanted: Callable[[ev.Payload], bool]) -> int:
     return next(number for number, payload in enumerate(payloads) if wanted(payload))
 
@@ -72,7 +137,7 @@ def test_a_run_grows_before_the_eyes_and_a_reload_shows_the_same(site: Web, page
     payloads = list(run_scripts.passed_run())
     site.engine.script = lambda: payloads
     start(site, page)
-    expect(page.locator("#banner h2")).to_have_text("Getting on …")
+    expect(page.locator("#banner h2")).to_have_text("Waiting for its turn …")
     done = 1
 
     def advance(wanted: Callable[[ev.Payload], bool]) -> None:
@@ -203,6 +268,45 @@ def test_a_narrow_screen_never_scrolls_sideways(site: Web, page: Page, scheme: s
         page.goto(site.url + address)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360, (address, width)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_has_a_name_and_enough_contrast(site: Web, page: Page, scheme: str) -> None:
+    for name, script in run_scripts.RUNS.items():
+        run_scripts.write(site.services.log, name, script())
+    drafted = list(run_scripts.drafted())
+    writing = index(drafted, lambda p: isinstance(p, ev.TokensArrived) and p.call == "code.1.1")
+    run_scripts.write(site.services.log, "writing", drafted[: writing + 1])
+    run_scripts.write(site.services.log, "waiting", drafted[:1])
+    site.services.client.probe()
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    runs = [f"/runs/{name}" for name in (*run_scripts.RUNS, "writing", "waiting")]
+    for address in ("/", "/settings", "/settings/status", *runs):
+        page.goto(site.url + address)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        assert page.evaluate(FAULTS) == [], address
+
+
+def test_a_goal_that_is_too_long_is_refused_whole(site: Web, page: Page) -> None:
+    page.goto(site.url)
+    goal = "x" * 20_001
+    page.get_by_label("Your goal").fill(goal)
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert")).to_contain_text("20,000")
+    expect(page.get_by_label("Your goal")).to_have_value(goal)
+
+
+def test_the_download_is_told_live_on_a_runs_page(tmp_path: Path, page: Page) -> None:
+    loading = Loading()
+    with web(tmp_path, builtin=loading) as site, served(site) as url:  # type: ignore[arg-type]
+        run_scripts.write(site.services.log, "r1", run_scripts.planned())
+        page.goto(f"{url}/runs/r1")
+        expect(page.locator("#status")).to_contain_text("100 MB of 491 MB")
+        loading.done = 300_000_000
+        expect(page.locator("#status")).to_contain_text("300 MB of 491 MB, 5 MB/s, 82 s left")
+        site.services.log.append("r1", ev.RunFinished(outcome="failed", reason="Enough."))
+        expect(page.locator("#status")).to_be_empty()
+        assert page.locator("#status").get_attribute("hx-get") is None
 
 
 def test_endpoints_are_edited_in_place(site: Web, page: Page) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fake_ollama import FakeOllama, Reply
 from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced, follow, services
 
+from core.events import RunStarted
 from core.services import Services
 from core.state import RunState
 
@@ -95,7 +100,7 @@ def test_each_attempt_is_shown_the_latest_error(opened: Services, play: Play) ->
     assert "SyntaxError" in play.prompt("escalate", 0)
     second = play.prompt("escalate", 1)
     assert "SyntaxError" not in second.split("ERROR OUTPUT:")[1].split("STDOUT")[0]
-    assert "add(2, 3) == 5" in second
+    assert "assert add(2, 3) == 5" in second
     assert "attempt 1" in second
 
 
@@ -107,7 +112,7 @@ def test_gives_up_honestly_after_three_attempts(opened: Services, play: Play) ->
     assert [e.attempt for e in state.escalations] == [1, 2, 3]
     assert len(state.candidates) == 4
     assert state.finished is not None
-    assert "still fail" in state.finished.reason
+    assert "2 of 2 cases did not pass" in state.finished.reason
     assert "All 3 attempts are used up" in state.finished.reason
     assert opened.runs._ports.skills.all() == ()
 
@@ -278,3 +283,77 @@ def test_the_code_is_never_shown_to_the_test_writer(opened: Services, play: Play
 def test_the_log_alone_tells_the_whole_prompt(opened: Services, play: Play) -> None:
     state = carry_out(opened, "add two numbers")
     assert sorted(call.prompt for call in state.calls) == sorted(play.prompts)
+
+
+def test_a_full_disk_makes_a_run_wait_and_lose_nothing(
+    opened: Services, play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = threading.Event()
+    play.code = Reply(text=fenced(GOOD), pause=written, free=1)
+    run_id = opened.runs.start("add two numbers")
+    follow(opened, run_id, lambda s: any(c.text for c in s.calls if c.purpose == "code"))
+    engine = opened.log._engine
+    with engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+
+    def full(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    sa.event.listen(engine, "connect", full)
+    engine.dispose()
+    with engine.connect() as connection:
+        # Nothing is free inside the file either.
+        connection.exec_driver_sql("PRAGMA incremental_vacuum")
+    play.tests = "assert add(2, 3) == 5 # " + "x" * 20_000
+    written.set()
+    deadline = time.monotonic() + 20
+    while "is full" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.05)
+    sa.event.remove(engine, "connect", full)
+    engine.dispose()
+    state = follow(opened, run_id)
+    assert "waits" in caplog.text
+    assert state.outcome == "passed"
+
+
+def test_a_run_that_waits_for_its_turn_is_cancelled_at_once(tmp_path: Path, play: Play) -> None:
+    play.strategy = Reply(text="x", hang="headers")
+    with (
+        FakeOllama(script=play) as server,
+        services(tmp_path, server, more="run: {parallel_runs: 1}") as opened,
+    ):
+        first = opened.runs.start("add two numbers")
+        follow(opened, first, lambda s: s.stages)
+        second = opened.runs.start("add three numbers")
+        assert opened.runs.cancel(second)
+        state = follow(opened, second, timeout_s=2.0)
+        assert state.outcome == "cancelled"
+        opened.runs.cancel(first)
+        follow(opened, first)
+
+
+def test_a_run_that_was_never_submitted_is_taken_up_at_the_next_start(
+    tmp_path: Path, play: Play
+) -> None:
+    with FakeOllama(script=play) as server:
+        with services(tmp_path, server) as opened:
+            first = RunStarted(goal="add two numbers", config_digest="d", rung="r")
+            opened.log.create("lost", first)
+        with services(tmp_path, server) as opened:
+            assert follow(opened, "lost").outcome == "passed"
+
+
+def test_a_changed_config_file_holds_from_the_next_call(tmp_path: Path, play: Play) -> None:
+    with (
+        FakeOllama(script=play) as first,
+        FakeOllama(script=play) as second,
+        services(tmp_path, first) as opened,
+    ):
+        carry_out(opened, "add two numbers")
+        asked = len(first.chats)
+        path = opened.config.path
+        path.write_text(path.read_text().replace(first.url, second.url))
+        assert carry_out(opened, "add two numbers").outcome == "passed"
+        assert len(first.chats) == asked
+        path.write_text("no: config")
+        assert carry_out(opened, "add two numbers").outcome == "passed"

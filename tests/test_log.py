@@ -154,6 +154,9 @@ def test_a_full_disk_says_so(log: EventLog) -> None:
     def limit(connection: object, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count={pages + 1}")  # type: ignore[attr-defined]
 
-    with pytest.raises(StorageError, match=r"is full\. Free some space"):
+    def fill() -> None:
         for _ in range(50):
             log.append("a", TokensArrived(call="c", text="x" * 4000))
+
+    with pytest.raises(StorageError, match=r"is full\. Free some space"):
+        fill()

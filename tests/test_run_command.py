@@ -238,3 +238,48 @@ def page_of(url: str) -> str:
         return requests.get(url, timeout=10).text
     except requests.ConnectionError:
         return ""
+
+
+def test_a_server_takes_up_what_a_killed_terminal_left(
+    tmp_path: Path, play: Play, server: FakeOllama
+) -> None:
+    config = write_config(tmp_path, server)
+    play.code = [Reply(text=fenced(GOOD), hang="middle"), fenced(GOOD)]
+    with subprocess.Popen(
+        [*RUN, "generate", "--json", "add two numbers", "--config", str(config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as terminal:
+        assert terminal.stdout is not None
+        run_id = json.loads(terminal.stdout.readline())["run_id"]
+        server.wait(lambda: "code" in play.asked, 20)
+        # While its terminal lives, a server leaves the run alone.
+        with started(config) as (_, url):
+            eventually(lambda: answers(url))
+            assert state_of(url, run_id)["outcome"] is None
+        terminal.kill()
+    with started(config) as (_, url):
+        state = eventually(lambda: s if (s := state_of(url, run_id))["outcome"] else None)
+    assert state["outcome"] == "passed"
+    assert play.asked.count("strategy") == 1
+
+
+def test_two_terminals_may_start_on_a_fresh_folder_at_once(
+    tmp_path: Path, server: FakeOllama
+) -> None:
+    config = write_config(tmp_path, server)
+    both = [
+        subprocess.Popen([*RUN, "generate", "add", "--config", str(config)], **QUIET)  # type: ignore[call-overload]
+        for _ in range(2)
+    ]
+    assert [process.wait(60) for process in both] == [0, 0]
+
+
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def test_a_port_that_is_none_is_bad_usage(tmp_path: Path, server: FakeOllama) -> None:
+    result = run("--config", str(write_config(tmp_path, server)), "--port", "99999")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr

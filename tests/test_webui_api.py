@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,15 @@ from pathlib import Path
 import pytest
 import requests
 import run_scripts
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 from web_services import Web, served, web
 
-from core.errors import StorageError
 from core.events import event_from_dict, event_to_dict
+from core.log import storage_errors
+
+# Deep enough for any code that recurses, and yet read by every Python's parser.
+DEEP = b'{"goal": ' + b"[" * 400 + b"]" * 400 + b"}"
 
 
 @pytest.fixture
@@ -140,6 +145,9 @@ def test_cancelling(site: Web, client: FlaskClient) -> None:
         ({"json": ["goal"]}, 400, "bad_input", ""),
         ({"data": b"{", "content_type": "application/json"}, 400, "bad_input", ""),
         ({"data": b"\xff\xfe", "content_type": "application/json"}, 400, "bad_input", ""),
+        ({"data": b'{"goal": NaN}', "content_type": "application/json"}, 400, "bad_input", ""),
+        ({"data": b"[" * 200_000, "content_type": "application/json"}, 400, "bad_input", ""),
+        ({"data": DEEP, "content_type": "application/json"}, 400, "bad_input", ""),
         ({"data": {"goal": "x"}}, 415, "unsupported_media_type", None),
         ({"json": {"goal": "x" * 1_100_000}}, 413, "request_entity_too_large", None),
     ],
@@ -167,6 +175,16 @@ def test_bad_bodies(
         ("GET", "/api/runs/r1/events?after=-2", 400),
         ("GET", "/api/runs/r1/events?after=99999999999999", 400),
         ("GET", "/api/runs/r1/events?after=", 400),
+        ("GET", "/api/runs/r1/events?after=1_0", 400),
+        ("GET", "/api/runs/r1/events?after=%201", 400),
+        ("GET", "/api/runs/r1/events?after=%2B1", 400),
+        ("GET", "/api/runs/r1/events?after=1%0A", 400),
+        ("GET", "/api/runs/r1/events?after=%D9%A1", 400),
+        ("GET", "/api/runs?limit=abc", 400),
+        ("GET", "/api/runs?limit=0", 400),
+        ("GET", "/api/runs?limit=501", 400),
+        ("GET", "/api/runs?before=nope", 400),
+        ("GET", "/api/runs?before=", 400),
     ],
 )
 def test_bad_addresses(
@@ -175,16 +193,24 @@ def test_bad_addresses(
     run_scripts.write(site.services.log, "r1", run_scripts.planned())
     response = client.open(address, method=method)
     assert response.status_code == status
-    assert response.get_json()["error"]["message"]
+    error = response.get_json()["error"]
+    assert error["message"]
+    argument = re.search(r"\?(\w+)=", address)
+    assert error["field"] == (argument[1] if argument else None)
 
 
-def test_a_full_disk_is_507(site: Web, client: FlaskClient) -> None:
-    def full() -> str:
-        raise StorageError("The disk that holds it is full. Free some space and try again.")
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [("database or disk is full", 507), ("attempt to write a readonly database", 503)],
+)
+def test_a_full_disk_is_507(site: Web, client: FlaskClient, fault: str, status: int) -> None:
+    def fail() -> str:
+        with storage_errors(Path("/srv/fullstack/data/events.db")):
+            raise sa.exc.OperationalError("INSERT", {}, sqlite3.OperationalError(fault))
 
-    site.app.add_url_rule("/api/full", view_func=full)
-    response = client.get("/api/full")
-    assert response.status_code == 507
+    site.app.add_url_rule("/api/fail", view_func=fail)
+    response = client.get("/api/fail")
+    assert response.status_code == status
     assert response.get_json()["error"]["code"] == "storage"
 
 
@@ -208,27 +234,57 @@ def test_the_config_can_be_read_and_saved(site: Web, client: FlaskClient) -> Non
     assert saved.get_json() == document
     assert site.services.config.current.role("overseer").model == "llama4"
     assert "# My models." in site.config_path.read_text()
+
+
+def test_a_refused_config_names_each_problem(site: Web, client: FlaskClient) -> None:
+    before = site.config_path.read_text()
+    document = client.get("/api/config").get_json()
     document["ollama"]["nonsense"] = 1
+    document["ollama"]["models"]["overseer"] = 7
     refused = client.put("/api/config", json=document)
     assert refused.status_code == 400
-    assert "ollama.nonsense" in refused.get_json()["error"]["message"]
+    error = refused.get_json()["error"]
+    assert (error["code"], error["field"]) == ("bad_config", error["problems"][0]["path"])
+    paths = {problem["path"] for problem in error["problems"]}
+    assert paths == {"ollama.nonsense", "ollama.models.overseer"}
+    assert all(set(one) == {"path", "line", "message", "mend"} for one in error["problems"])
+    assert site.config_path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "body", [DEEP, b"[" * 200_000, b'{"port": Infinity}', b'{"data_dir": "\\ud800"}']
+)
+def test_a_config_that_is_no_document_is_refused(
+    site: Web, client: FlaskClient, body: bytes
+) -> None:
+    before = site.config_path.read_text()
+    refused = client.put("/api/config", data=body, content_type="application/json")
+    assert refused.status_code == 400
+    assert site.config_path.read_text() == before
 
 
 def test_endpoints_are_listed_by_role(client: FlaskClient) -> None:
     roles = client.get("/api/endpoints").get_json()["roles"]
     assert [role["role"] for role in roles][:2] == ["overseer", "generator"]
-    endpoint, has_model, _mend = roles[1]["endpoints"][0]
+    assert set(roles[1]) == {"role", "model", "endpoints", "served_by_builtin", "why"}
+    endpoint = roles[1]["endpoints"][0]
     assert endpoint["url"] == "http://127.0.0.1:9"
-    assert has_model is None
+    assert endpoint["has_model"] is None
+    assert set(endpoint) == {
+        *("url", "kind", "state", "reachable", "has_model", "mend", "models", "message"),
+        *("in_flight", "cooldown_s", "calls", "failures"),
+    }
 
 
 def test_health_and_metrics(site: Web, client: FlaskClient) -> None:
     for name, script in run_scripts.RUNS.items():
         run_scripts.write(site.services.log, name, script())
+    run_scripts.write(site.services.log, "open", run_scripts.planned())
     assert client.get("/healthz").get_json() == {"status": "ok"}
     site.services.client.probe()
     text = client.get("/metrics").get_data(as_text=True)
     assert 'codeevolver_runs{outcome="passed"} 2.0' in text
+    assert 'codeevolver_runs{outcome="running"} 1.0' in text
     assert 'codeevolver_endpoint_reachable{endpoint="http://127.0.0.1:9"} 0.0' in text
     assert "codeevolver_endpoint_in_flight" in text
     assert "codeevolver_sandbox_safe{rung=" in text

@@ -139,7 +139,9 @@ def test_a_token_sends_the_growing_text_and_no_other_part(site: Web) -> None:
     [
         ("r1", "-1", "http://evil.example", 403),
         ("r1", "-1", "null", 403),
+        ("r1", "-1", "http://[bad", 403),
         ("r1", "x", None, 400),
+        ("r1", "1_0", None, 400),
         ("nope", "-1", None, 404),
     ],
 )

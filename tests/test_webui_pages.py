@@ -11,6 +11,7 @@ import pytest
 import run_scripts
 from flask import render_template
 from flask.testing import FlaskClient
+from markupsafe import escape
 from web_services import Web, web
 
 import webui
@@ -170,6 +171,8 @@ def test_foreign_host_names_are_refused(browser: FlaskClient, host: str) -> None
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[bad"},
+        {"Origin": ""},
         {"Origin": "http://localhost:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -333,6 +336,19 @@ def test_rows_move_without_javascript_and_without_saving(
     assert site.config_path.read_text() == before
 
 
+def test_too_many_endpoints_are_refused_and_all_of_them_kept(
+    site: Web, browser: FlaskClient
+) -> None:
+    before = site.config_path.read_text()
+    rows = [f"http://10.0.0.{number}:11434" for number in range(66)]
+    status, page = settings(browser, "generator", model="m", endpoint=rows)
+    assert status == 400
+    assert "at most 64 endpoints. Remove 2 endpoints and save again" in page
+    assert all(f'value="{url}"' in page for url in rows)
+    assert site.config_path.read_text() == before
+    assert settings(browser, "generator", model="m", endpoint=rows[:64])[0] == 303
+
+
 def test_an_unknown_role_is_refused(browser: FlaskClient) -> None:
     assert settings(browser, "butler", model="x")[0] == 400
 
@@ -362,8 +378,13 @@ def test_the_built_in_models_progress_is_told(site: Web) -> None:
     )
     stuck = replace(stood_in, role="overseer", served_by_builtin=False, why="Refused.")
     with site.app.test_request_context("/"):
-        busy = render_template("_status.html", builtin=(fetching, failed), roles=(stood_in, stuck))
-        idle = render_template("_status.html", builtin=(), roles=())
+        busy, in_run, over = (
+            render_template(
+                "_status.html", builtin=(fetching, failed), roles=(stood_in, stuck), place=place
+            )
+            for place in ("index", "r1", "")
+        )
+        idle = render_template("_status.html", builtin=(), roles=(), place="index")
     assert "123 MB of 491 MB, 4 MB/s, 82 s left, from huggingface.co" in busy
     assert '<progress value="123000000" max="491400064"' in busy
     assert "The disk is full." in busy
@@ -371,6 +392,95 @@ def test_the_built_in_models_progress_is_told(site: Web) -> None:
     assert "No model can serve the overseer now." in busy
     assert 'hx-trigger="every 1s"' in busy
     assert 'hx-trigger="every 5s"' in idle
+    assert "You can start a goal now" in busy
+    assert "This run goes on as soon as it is here." in in_run
+    assert "place=r1" in in_run
+    assert over.split() == ["<div", 'class="status"', 'id="status">', "</div>"]
+
+
+def test_each_reason_for_a_stand_in_is_told_once_with_its_roles(site: Web) -> None:
+    whys = {"overseer": "A is down.", "triage": "B lacks m", "evaluator": "A is down."}
+    roles = [
+        RoleStatus(role=role, model="m", endpoints=(), served_by_builtin=True, why=why)  # type: ignore[arg-type]
+        for role, why in whys.items()
+    ]
+    with site.app.test_request_context("/"):
+        page = render_template("_status.html", builtin=(), roles=roles, place="index")
+    assert "The built-in model serves all roles." in page
+    assert "<li>Overseer and evaluator: A is down.</li><li>Triage: B lacks m.</li>" in page
+
+
+def test_the_status_is_on_the_page_of_a_run_until_it_ends(site: Web, browser: FlaskClient) -> None:
+    site.services.client.probe()
+    run_scripts.write(site.services.log, "open", run_scripts.planned())
+    run_scripts.write(site.services.log, "over", run_scripts.passed_run())
+    page = browser.get("/runs/open").get_data(as_text=True)
+    assert "No model can serve" in page
+    assert 'href="/settings#role-overseer"' in page
+    fragment = browser.get("/status?place=open").get_data(as_text=True)
+    assert "No model can serve" in fragment
+    assert 'hx-get="/status?place=open"' in fragment
+    for address in ("/runs/over", "/status?place=over", "/status?place=nope"):
+        page = browser.get(address).get_data(as_text=True)
+        assert 'id="status"' in page
+        assert 'hx-get="/status' not in page
+        assert "No model can serve" not in page
+    settings_page = browser.get("/settings").get_data(as_text=True)
+    assert 'hx-get="/status?place=settings"' in settings_page
+    assert "No model can serve" in settings_page
+
+
+def test_a_run_waits_for_its_turn_until_its_first_stage(site: Web, browser: FlaskClient) -> None:
+    run_scripts.write(site.services.log, "r1", [run_scripts.started()])
+    assert "Waiting for its turn" in browser.get("/runs/r1").get_data(as_text=True)
+    site.services.log.append("r1", ev.StageStarted(stage="tools"))
+    page = browser.get("/runs/r1").get_data(as_text=True)
+    assert "Looking for tools" in page
+    assert "Waiting for its turn" not in page
+
+
+@pytest.mark.parametrize("name", ["cancelled", "error"])
+def test_a_call_without_a_reply_shows_no_invented_seconds(
+    site: Web, browser: FlaskClient, name: str
+) -> None:
+    run_scripts.write(site.services.log, "r1", run_scripts.RUNS[name]())
+    page = browser.get("/runs/r1").get_data(as_text=True)
+    assert re.findall(r'data-label="took">([^<]*)</td>', page)[-1] == "–"
+    assert ("<td>cancelled</td>" in page) == (name == "cancelled")
+
+
+def test_a_goal_without_an_example_is_told_how_to_add_one(site: Web, browser: FlaskClient) -> None:
+    hint = "No example in your goal: all cases are generated."
+    run_scripts.write(site.services.log, "with", run_scripts.passed_run())
+    assert hint not in browser.get("/runs/with").get_data(as_text=True)
+    run_scripts.write(site.services.log, "without", run_scripts.planned("Parse a duration"))
+    assert hint not in browser.get("/runs/without").get_data(as_text=True)
+    site.services.log.append("without", ev.TestsWritten(cases=run_scripts.CASES[1:]))
+    assert hint in browser.get("/runs/without").get_data(as_text=True)
+
+
+def test_the_last_page_of_the_history_is_not_taken_for_the_first(
+    site: Web, browser: FlaskClient
+) -> None:
+    run_scripts.write(site.services.log, "r1", run_scripts.error_run())
+    page = browser.get("/?before=r1").get_data(as_text=True)
+    assert "No older ones." in page
+    assert "None yet" not in page
+    assert browser.get("/?before=nope").status_code == 404
+
+
+def test_a_goal_can_be_asked_again_however_long_it_is(site: Web, browser: FlaskClient) -> None:
+    goal = "Parse <this>.\n" + "x" * 19_000
+    run_scripts.write(site.services.log, "r1", run_scripts.passed_run(goal))
+    link = re.search(r'href="([^"]*)">Ask again', browser.get("/runs/r1").get_data(as_text=True))
+    assert link is not None
+    page = browser.get(link[1]).get_data(as_text=True)
+    assert f"{escape(goal)}</textarea>" in page
+    assert browser.get("/?again=nope").status_code == 404
+
+
+def test_the_goal_field_cuts_nothing_off(browser: FlaskClient) -> None:
+    assert "maxlength" not in browser.get("/").get_data(as_text=True)
 
 
 def test_open_pages_survive_a_restart(tmp_path: Path) -> None:
@@ -381,7 +491,8 @@ def test_open_pages_survive_a_restart(tmp_path: Path) -> None:
     with web(tmp_path) as second:
         again = second.app.test_client()
         assert token(again) == old
-        assert second.app.test_client().get("/").headers["Set-Cookie"] == cookie
+        fresh = second.app.test_client().get("/").headers["Set-Cookie"]
+        assert fresh.split(";")[0] == cookie.split(";")[0]
 
 
 def test_an_attempt_is_compared_with_the_best_before_it() -> None:

@@ -80,6 +80,7 @@ class ScriptedEngine:
             thread.join(10)
 
     def _play(self, run_id: str, payloads: list[Payload]) -> None:
+        self._log.claim(run_id)
         for payload in payloads:
             if not self.free:
                 self._go.acquire()

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import cattrs
 from flask import Blueprint, Response, abort, jsonify, request, url_for
 from werkzeug.exceptions import ServiceUnavailable
 
-from core.errors import BadInput
+from core.errors import BadInput, RunNotFound
 from core.events import Event, RunFinished, event_to_dict
-from core.log import RunSummary
+from core.log import EventLog, RunSummary
 from core.state import RunState, fold
 from webui import lineage
-from webui.live import WATCH_S, Live, parse_after
+from webui.live import WATCH_S, Live, check_run, parse_after
 
 if TYPE_CHECKING:
+    from core.endpoints import RoleStatus
     from core.services import Services
 
 MAX_LISTED = 500
+# More than any document of ours needs, and far less than Python's own limit.
+MAX_DEPTH = 50
 _converter = cattrs.Converter()
 
 
@@ -40,9 +44,8 @@ def blueprint(services: Services, live: Live) -> Blueprint:
 
     @api.get("/api/runs")
     def runs() -> Response:
-        limit = request.args.get("limit", 50, type=int)
-        before = request.args.get("before")
-        listed = log.history(limit=max(1, min(limit, MAX_LISTED)), before=before)
+        limit = _limit(request.args.get("limit", "50"))
+        listed = log.history(limit=limit, before=_before(log, request.args.get("before")))
         return jsonify(runs=[_summary(summary) for summary in listed])
 
     @api.get("/api/runs/<run_id>")
@@ -86,8 +89,7 @@ def blueprint(services: Services, live: Live) -> Blueprint:
 
     @api.get("/api/endpoints")
     def endpoints() -> Response:
-        roles = services.client.status()
-        return jsonify(roles=[_converter.unstructure(role) for role in roles])
+        return jsonify(roles=[role_to_dict(role) for role in services.client.status()])
 
     @api.get("/api/config")
     def config() -> Response:
@@ -110,12 +112,54 @@ def _json_object() -> dict[str, Any]:
     if not request.is_json:
         abort(415)
     try:
-        document = json.loads(request.get_data())
+        document = json.loads(request.get_data(), parse_constant=_no_json)
     except ValueError as error:
         raise BadInput("", f"The body is not JSON: {error}.") from error
+    except RecursionError:
+        raise _too_deep() from None
     if not isinstance(document, dict):
         raise BadInput("", "The body must be a JSON object.")
+    _check_depth(document)
     return document
+
+
+def _no_json(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _check_depth(document: object) -> None:
+    """Newer Pythons read what older ones give up on; nobody after us need know how deep it is."""
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [inner for value in level for inner in _inside(value)]
+    if level:
+        raise _too_deep()
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _too_deep() -> BadInput:
+    return BadInput("", f"The body is nested too deeply: at most {MAX_DEPTH} levels can be read.")
+
+
+def _limit(text: str) -> int:
+    if re.fullmatch("[0-9]{1,4}", text) and 1 <= int(text) <= MAX_LISTED:
+        return int(text)
+    raise BadInput("limit", f"`limit` must be a number from 1 to {MAX_LISTED}.")
+
+
+def _before(log: EventLog, run_id: str | None) -> str | None:
+    if run_id is None:
+        return None
+    try:
+        check_run(log, run_id)
+    except RunNotFound as error:
+        raise BadInput("before", f"`before` must be a run's id. {error.message}") from error
+    return run_id
 
 
 def _line(event: Event) -> str:
@@ -125,6 +169,16 @@ def _line(event: Event) -> str:
 def _summary(summary: RunSummary) -> dict[str, Any]:
     plain: dict[str, Any] = _converter.unstructure(summary)
     plain["id"] = plain.pop("run_id")
+    return plain
+
+
+def role_to_dict(known: RoleStatus) -> dict[str, Any]:
+    """Who serves a role, as JSON values: each endpoint with what is known of it by name."""
+    plain: dict[str, Any] = _converter.unstructure(known)
+    plain["endpoints"] = [
+        _converter.unstructure(endpoint) | {"has_model": has_model, "mend": mend}
+        for endpoint, has_model, mend in known.endpoints
+    ]
     return plain
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from core.errors import AppError, BadInput, ConfigError, RunNotFound, StorageError
+from core.errors import AppError, BadInput, ConfigError, Problem, RunNotFound, StorageError
 
 ADVICE = {
     400: "Check the address or what you sent.",
@@ -25,7 +28,8 @@ def status_of(error: AppError) -> int:
     if isinstance(error, (BadInput, ConfigError)):
         return 400
     if isinstance(error, StorageError):
-        return 507 if "full" in error.message else 503
+        # As core.log words it; a path in another message may well have "full" in it.
+        return 507 if " is full. Free " in error.message else 503
     return 500
 
 
@@ -40,8 +44,9 @@ def _wants_json() -> bool:
 
 
 def _app_error(error: AppError) -> tuple[Response | str, int]:
-    field = getattr(error, "field", None)
-    return _answer(status_of(error), error.code, error.message, field)
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    field = problems[0].path if problems else getattr(error, "field", None)
+    return _answer(status_of(error), error.code, error.message, field, problems)
 
 
 def _http_error(error: HTTPException) -> Response | tuple[Response | str, int]:
@@ -54,10 +59,14 @@ def _http_error(error: HTTPException) -> Response | tuple[Response | str, int]:
     return _answer(status, code, message or error.name, None)
 
 
-def _answer(status: int, code: str, message: str, field: str | None) -> tuple[Response | str, int]:
+def _answer(
+    status: int, code: str, message: str, field: str | None, problems: Sequence[Problem] = ()
+) -> tuple[Response | str, int]:
     if _wants_json():
-        body = {"error": {"code": code, "message": message, "field": field}}
-        return jsonify(body), status
+        error: dict[str, object] = {"code": code, "message": message, "field": field}
+        if problems:
+            error["problems"] = [asdict(problem) for problem in problems]
+        return jsonify(error=error), status
     advice = ADVICE.get(status, "")
     page = render_template(
         "error.html",

@@ -5,13 +5,15 @@ One writer per socket; what happened while a slow client took its last frame goe
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, abort, request
+from flask import Flask, request
 from flask_sock import Sock
 
+from core.errors import BadInput
 from core.log import EventLog
 from core.state import Phase, fold
 from webui import render
@@ -20,6 +22,7 @@ FRAME_GAP_S = 0.1
 WATCH_S = 1.0
 FAREWELL_S = 5.0
 GOING_AWAY, TRY_LATER = 1012, 1013
+_BEYOND_ALL = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,17 @@ class Live:
 
 
 def parse_after(text: str | None) -> int:
-    """The cursor: the last event that the client has, -1 for none; 400 for anything else."""
+    """The cursor: the last event that the client has, -1 for none; BadInput for anything else."""
     if text is None:
         return -1
-    try:
-        after = int(text) if text.isascii() and len(text) < 12 else -2
-    except ValueError:
-        after = -2
-    if after < -1:
-        abort(400, "`after` must be the number of an event, or -1 for all of them.")
-    return after
+    if re.fullmatch("-1|[0-9]{1,11}", text) is None:
+        raise BadInput("after", "`after` must be the number of an event, or -1 for all of them.")
+    return int(text)
+
+
+def check_run(log: EventLog, run_id: str) -> None:
+    """RunNotFound if there is no such run; reads none of its events."""
+    log.since(run_id, _BEYOND_ALL)
 
 
 def register(app: Flask, log: EventLog, live: Live) -> None:
@@ -62,10 +66,13 @@ def register(app: Flask, log: EventLog, live: Live) -> None:
     def refuse_early() -> None:
         if request.endpoint == "live":
             parse_after(request.args.get("after"))
-            log.since((request.view_args or {})["run_id"])
+            check_run(log, (request.view_args or {})["run_id"])
 
 
 def _follow(ws: Any, log: EventLog, run_id: str, stopping: threading.Event) -> None:
+    # `after` says what the page has, and a wrong one is refused like anywhere else, but the first
+    # frame is the whole run all the same: it costs one fold, and its morph leaves what is equal
+    # alone, so a page that missed or mixed up frames (sleep, a restart) is right again.
     state = fold(log.since(run_id))
     ws.send(render.snapshot_frame(state))
     while state.phase is not Phase.FINISHED:

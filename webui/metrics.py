@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,6 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from core.endpoints import EndpointStatus
     from core.services import Services
-
-COUNTED_RUNS = 10_000
 
 
 def blueprint(services: Services) -> Blueprint:
@@ -84,8 +81,7 @@ class _FromServices(Collector):
         family = GaugeMetricFamily(
             "codeevolver_runs", "Runs in the log, by outcome.", labels=["outcome"]
         )
-        history = self._services.log.history(limit=COUNTED_RUNS)
-        for outcome, count in Counter(run.outcome or "running" for run in history).items():
+        for outcome, count in self._services.log.outcomes().items():
             family.add_metric([outcome], count)
         return family
 

@@ -11,6 +11,7 @@ from core.errors import BadInput, StorageError
 from core.state import RunState, fold
 from webui import render, status
 from webui.errors import status_of
+from webui.live import check_run
 
 if TYPE_CHECKING:
     from core.services import Services
@@ -39,6 +40,9 @@ def blueprint(services: Services) -> Blueprint:
     pages = Blueprint("pages", __name__)
 
     def start_page(goal: str, problem: str = "") -> str:
+        before = request.args.get("before")
+        if before is not None:
+            check_run(services.log, before)
         return render_template(
             "index.html",
             goal=goal,
@@ -47,7 +51,7 @@ def blueprint(services: Services) -> Blueprint:
             builtin=status.builtin(services),
             roles=services.client.status(),
             rung=status.rung(services),
-            runs=services.log.history(limit=HISTORY_PAGE, before=request.args.get("before")),
+            runs=services.log.history(limit=HISTORY_PAGE, before=before),
             older=HISTORY_PAGE,
         )
 
@@ -56,7 +60,9 @@ def blueprint(services: Services) -> Blueprint:
 
     @pages.get("/")
     def index() -> str:
-        return start_page(request.args.get("goal", ""))
+        again = request.args.get("again")
+        goal = request.args.get("goal", "") if again is None else load(again).goal
+        return start_page(goal)
 
     @pages.post("/runs")
     def start() -> BaseResponse | tuple[str, int]:
@@ -75,6 +81,8 @@ def blueprint(services: Services) -> Blueprint:
             state=state,
             region=render.region,
             live=render.connected(state),
+            builtin=status.builtin(services),
+            roles=services.client.status(),
             rung=status.rung(services),
         )
 
@@ -92,8 +100,14 @@ def blueprint(services: Services) -> Blueprint:
 
     @pages.get("/status")
     def status_lines() -> str:
+        place = request.args.get("place", "index")
+        if place not in ("index", "settings", *services.log.open_runs()):
+            place = ""
         return render_template(
-            "_status.html", builtin=status.builtin(services), roles=services.client.status()
+            "_status.html",
+            place=place,
+            builtin=status.builtin(services),
+            roles=services.client.status(),
         )
 
     @pages.get("/history")

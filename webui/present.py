@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core import events as ev
+from core.errors import Cancelled
 from core.state import CallState, Phase, RunState
 
 STAGE_TITLES: Mapping[ev.Stage, str] = {
@@ -93,6 +94,11 @@ def banner(state: RunState) -> Banner:
     if state.finished is None:
         if state.phase is Phase.CANCELLING:
             return Banner(kind="running", icon="◐", headline="Cancelling …")
+        if not state.stages:
+            detail = "It starts by itself as soon as there is room for it."
+            return Banner(
+                kind="running", icon="○", headline="Waiting for its turn …", detail=detail
+            )
         return Banner(kind="running", icon="◐", headline=_current(state))
     outcome, reason = state.finished.outcome, state.finished.reason
     tally = tally_text(state)
@@ -146,6 +152,11 @@ def plural(count: int, noun: str) -> str:
 def running_calls(state: RunState) -> tuple[CallState, ...]:
     """The calls whose answers are arriving now."""
     return tuple(call for call in state.calls if call.status == "running")
+
+
+def was_cancelled(call: CallState) -> bool:
+    """Whether the user, and no fault, ended the call."""
+    return call.status == "failed" and call.message == Cancelled().message
 
 
 def announcement(state: RunState) -> str:

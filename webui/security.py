@@ -118,7 +118,9 @@ def same_origin() -> bool:
     """Whether the request is from one of our own pages, or from no web page at all."""
     origin = request.headers.get("Origin")
     if origin is not None:
-        return urlsplit(origin).netloc.lower() == request.host.lower()
+        with contextlib.suppress(ValueError):
+            return urlsplit(origin).netloc.lower() == request.host.lower()
+        return False
     return request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import logging
 import signal
 import socket
@@ -16,6 +17,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from core.config import load
 from core.errors import AppError
+from core.executor import take_server
+from core.log import EventLog
 from core.services import open_services
 from webui import create_app, stop
 
@@ -35,6 +38,9 @@ def serve(config_path: Path, host: str | None, port: int | None) -> None:
     """Serve until stopped by a signal. Raises ConfigError, PortInUse, StorageError."""
     config = load(config_path)
     address = (host or config.host, config.port if port is None else port)
+    # What would stop the worker is found here, before an address is promised.
+    take_server(config.data_dir).release()
+    EventLog(config.data_dir / "events.db").close()
     listener = _listen(*address)
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
     print(f"CodeEvolver is at http://{shown}:{listener.getsockname()[1]}", flush=True)
@@ -51,11 +57,19 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PortInUse(
-            f"Can't listen on {host}:{port}: {error.strerror}. Is CodeEvolver running already? "
-            f"Another port: make run PORT={port + 1 if port < 65535 else 5001}"
+            f"Can't listen on {host}:{port}: {error.strerror or error}. {_mend(error, port)}"
         ) from error
     listener.set_inheritable(True)
     return listener
+
+
+def _mend(error: OSError, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else 5001
+        return f"Is CodeEvolver running already? Another port: make run PORT={other}"
+    if error.errno == errno.EACCES:
+        return "Ports below 1024 need more rights; take another: make run PORT=5000"
+    return "Check server.host in the config, or --host."
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types

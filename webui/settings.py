@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from core.config import as_role
 from core.errors import ConfigError, StorageError
 from core.events import ROLES, Role
-from webui import status
+from webui import present, status
 
 if TYPE_CHECKING:
     from core.services import Services
@@ -65,7 +65,9 @@ def blueprint(services: Services) -> Blueprint:
             saved=saved,
             config=services.config.current,
             warnings=services.config.warnings,
-            roles={known.role: known for known in services.client.status()},
+            known={one.role: one for one in services.client.status()},
+            roles=services.client.status(),
+            builtin=status.builtin(services),
             rung=status.rung(services),
         )
 
@@ -112,7 +114,7 @@ def _typed(role: Role) -> RoleForm:
     return RoleForm(
         role=role,
         model=request.form.get("model", "").strip(),
-        endpoints=tuple(text.strip() for text in request.form.getlist("endpoint")[:MAX_ROWS]),
+        endpoints=tuple(text.strip() for text in request.form.getlist("endpoint")),
     )
 
 
@@ -136,6 +138,10 @@ def _moved(rows: Sequence[str], action: str) -> tuple[str, ...]:
 def _save(services: Services, form: RoleForm) -> RoleForm | None:
     """Write it; the form with its problems when it was refused."""
     kept = [row for row, text in enumerate(form.endpoints) if text]
+    if len(kept) > MAX_ROWS:
+        surplus = present.plural(len(kept) - MAX_ROWS, "endpoint")
+        problem = f"A role can have at most {MAX_ROWS} endpoints. Remove {surplus} and save again."
+        return replace(form, problem=problem)
     try:
         services.config.save_role(form.role, form.model, [form.endpoints[row] for row in kept])
     except ConfigError as error:

@@ -55,7 +55,12 @@ SANDBOX: Mapping[str, Range | type[bool]] = {
     "processes": Range(1, 10_000),
     "allow_unsandboxed_code": SWITCH,
 }
-RUN = {"attempts": Range(0, 10), "parallel_runs": Range(1, 64), "max_tokens": Range(16, 1_000_000)}
+RUN = {
+    "attempts": Range(0, 10),
+    "builtin_drafts": Range(0, 10),
+    "parallel_runs": Range(1, 64),
+    "max_tokens": Range(16, 1_000_000),
+}
 CONTEXT = Range(256, 16_777_216)
 THREADS = Range(1, 1024)
 PORT = Range(0, 65_535)  # 0: any free one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from core.config.model import Config
 from core.config.parse import parse
 from core.errors import ConfigError, Problem
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     text: str
     config: Config
+    changed_at: int  # the file's mtime in ns when it was read, 0 when it is gone
 
 
 def load(path: Path | str) -> Config:
@@ -28,12 +32,20 @@ def load(path: Path | str) -> Config:
 
 
 def _read(path: Path, source: str) -> _Snapshot:
+    changed_at = _changed_at(path)
     text = read_text(path, source)
-    return _Snapshot(text, parse(text, source, path=path))
+    return _Snapshot(text, parse(text, source, path=path), changed_at)
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 class ConfigStore:
-    """Holds the live snapshot; thread-safe. It changes only by `reload` and the saves.
+    """Holds the live snapshot; thread-safe. It changes by `reload`, `refresh` and the saves.
 
     The constructor raises ConfigError as `load` does.
     """
@@ -43,6 +55,7 @@ class ConfigStore:
         self._path = Path(path).absolute()  # a later chdir must not change which file it is
         self._writing = threading.Lock()
         self._snapshot = _read(self._path, self._source)
+        self._refused = -1  # mtime of a file that was found wrong
 
     @property
     def path(self) -> Path:
@@ -68,6 +81,20 @@ class ConfigStore:
         with self._writing:
             self._snapshot = _read(self._path, self._source)
             return self._snapshot.config
+
+    def refresh(self) -> Config:
+        """The live configuration, after a look whether somebody has edited the file by hand.
+
+        A file that is wrong or gone is logged once and changes nothing.
+        """
+        if _changed_at(self._path) not in (self._snapshot.changed_at, self._refused):
+            try:
+                self.reload()
+                logger.info("%s was changed and is in force", self._source)
+            except ConfigError as error:
+                self._refused = _changed_at(self._path)
+                logger.error("%s was changed but is not in force: %s", self._source, error)
+        return self.current
 
     def save_role(self, role: str, model: str, endpoints: Sequence[str | None]) -> Config:
         """Set a role's model and endpoints in the file, and make the result live.
@@ -97,10 +124,10 @@ class ConfigStore:
                 self._snapshot = disk
                 return disk.config
             text = save.merged(disk.text, new, self._source)
-            snapshot = _Snapshot(text, parse(text, self._source, path=self._path))
+            config = parse(text, self._source, path=self._path)
             replace(self._path, text)
-            self._snapshot = snapshot
-            return snapshot.config
+            self._snapshot = _Snapshot(text, config, _changed_at(self._path))
+            return config
 
     def _disk(self) -> _Snapshot:
         """The file as it is now: somebody may have edited it since."""

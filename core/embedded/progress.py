@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -118,5 +119,8 @@ class TerminalLine:
     def _frame(self, progress: Progress) -> str:
         if not self._tty:
             return describe(progress) + "\n"
-        final = progress.phase in ("ready", "failed", "absent", "off")
-        return "\r" + describe(progress) + "\x1b[K" + ("\n" if final else "")
+        if progress.phase in ("ready", "failed", "absent", "off"):
+            return "\r" + describe(progress) + "\x1b[K\n"
+        # A line that wraps can't be written over.
+        width = shutil.get_terminal_size().columns - 1
+        return "\r" + describe(progress)[:width] + "\x1b[K"

@@ -18,6 +18,8 @@ _WEAK = re.compile(
     r"[A-Za-z_][\w.]*\(.*|print\b|(?:if|elif|while|with|for|except|match)\b.*:\s*(?:#.*)?$|"
     r"(?:else|try|finally|except)\s*:|assert\s|raise\b|pass$|return\b|\#|\"\"\"|'''|[)\]}]"
 )
+# Further lines that a program may begin with, though a sentence might as well.
+_START = re.compile(r"(?:if|while|with|for)\b.*:\s*(?:#.*)?$|try\s*:|\#|\"\"\"|'''")
 _MOST_STEPS = 60
 
 
@@ -59,7 +61,8 @@ def passage(text: str, wanted: str | None, budget: Budget) -> Passage | None:
     if not strong:
         return None
     target = _target(lines, strong, wanted)
-    start = strong[0]
+    starts = [n for n, line in enumerate(lines) if _STRONG.match(line) or _START.match(line)]
+    start = starts[0]
     end = len(lines)
     for _ in range(_MOST_STEPS):
         tree, bad = budget.attempt("\n".join(lines[start:end]))
@@ -68,7 +71,7 @@ def passage(text: str, wanted: str | None, budget: Budget) -> Passage | None:
             return Passage(code="\n".join(lines[start:end]), parses=True, cut_off=False)
         stop = min(start + bad - 1, end - 1)
         if stop < target or (stop == target and start < target):
-            start = next((number for number in strong if number > max(stop, start)), target)
+            start = next((number for number in starts if number > max(stop, start)), target)
             start = min(start, target)
         elif stop > target and lines[stop][:1].strip() and not code_like(lines[stop]):
             end = stop

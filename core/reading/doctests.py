@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from core.reading.asserts import expression, is_closed, is_constant
-from core.reading.pysource import bound, loaded, parse
+from core.reading.pysource import bound, parse
+from core.reading.setup import Setup
 
 _PROMPT = re.compile(r"[ \t>*-]*?>>>[ \t]?(.*)")
 _MORE = re.compile(r"[ \t]*\.\.\.(?:[ \t](.*)|[ \t]*)$")
@@ -36,30 +37,27 @@ class _Entry:
 
 def doctests(text: str, names: frozenset[str]) -> Iterator[Example]:
     """Examples out of prompts in `text` that call one of `names`; unclear ones are left out."""
-    setup: list[str] = []
-    known = set(names)
+    setup = Setup(names)
     for entry in _entries(text):
         if entry is None:
-            setup, known = [], set(names)
+            setup = Setup(names)
             continue
-        tree = parse(entry.source)
-        tree, want = (tree, entry.want) if tree is not None else _one_line(entry)
-        if tree is None or not tree.body:
+        tree, want = parse(entry.source), entry.want
+        if tree is None or (not want and "#" in entry.source):
+            said, shown = _one_line(entry)
+            tree, want = (said, shown) if said is not None else (tree, want)
+        if tree is None or not tree.body or not is_closed(tree, setup.known | _own(tree)):
             continue
-        source = ast.unparse(tree) if want is not entry.want else entry.source
-        used = bool(loaded(tree) & (set(names) | (known - set(names))))
-        check = _check(source, tree, want) if used and is_closed(tree, known) else None
+        source = entry.source if want is entry.want else ast.unparse(tree)
+        check = _check(source, tree, want) if setup.uses(tree) else None
         if check is not None:
-            yield Example(setup=tuple(setup), check=check)
-        plain = isinstance(tree.body[-1], ast.Expr) and check is not None and want
-        for node in ast.walk(tree):
-            known.update(bound(node))
-        if (
-            is_closed(tree, known)
-            and not _raises(want)
-            and not (plain and not setup and not known - names)
-        ):
-            setup.append(source)
+            yield Example(setup=setup.before(check), check=check)
+        if not _raises(want) and (not isinstance(tree.body[-1], ast.Expr) or setup.changes(tree)):
+            setup.add(source, tree)
+
+
+def _own(tree: ast.AST) -> frozenset[str]:
+    return frozenset(name for node in ast.walk(tree) for name in bound(node))
 
 
 def _entries(text: str) -> Iterator[_Entry | None]:
@@ -72,7 +70,7 @@ def _entries(text: str) -> Iterator[_Entry | None]:
         if match is None:
             at += 1
             continue
-        if last >= 0 and any(_breaks(line) for line in lines[last:at]):
+        if last >= 0 and any(line.strip() for line in lines[last:at]):
             yield None
         source = [match[1]]
         at += 1
@@ -86,10 +84,6 @@ def _entries(text: str) -> Iterator[_Entry | None]:
             at += 1
         last = at
         yield _Entry("\n".join(source).strip(), tuple(want))
-
-
-def _breaks(line: str) -> bool:
-    return bool(line.strip())
 
 
 def _one_line(entry: _Entry) -> tuple[ast.Module | None, tuple[str, ...]]:
@@ -143,17 +137,9 @@ def _check(source: str, tree: ast.Module, want: tuple[str, ...]) -> str | None:
 
 def _printed(value: ast.expr) -> str | None:
     """The argument of a plain `print(x)`."""
-    if (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Name)
-        and value.func.id == "print"
-    ):
-        if (
-            len(value.args) == 1
-            and not value.keywords
-            and not isinstance(value.args[0], ast.Starred)
-        ):
-            return ast.unparse(value.args[0])
+    match value:
+        case ast.Call(func=ast.Name(id="print"), args=[argument], keywords=[]):
+            return None if isinstance(argument, ast.Starred) else ast.unparse(argument)
     return None
 
 

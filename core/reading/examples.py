@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 from collections.abc import Iterator, Sequence
 
 from core.reading.asserts import is_closed
 from core.reading.doctests import Example, doctests, raising
-from core.reading.phrases import DENIAL, phrases, value_at
+from core.reading.phrases import DENIAL, is_error, phrases
 from core.reading.plans import Plan, goal_names
 from core.reading.pysource import parse
 from core.reading.setup import Setup
 from core.reading.stubs import headers
+from core.reading.values import value_at
 
 _PREFIX = re.compile(r"^\s*(?:(?:[-*\u2022+]|\d{1,2}[.)])\s+)?(?:`+(?=[^`]+`+\s*[.,;]?\s*$))?")
 _COMMENT = re.compile(
@@ -120,7 +120,7 @@ def _checks(source: str, comment: str, setup: Setup) -> Iterator[Example]:
             yield Example(setup=setup.before(check), check=check)
         raises = any(check.startswith("try:") for check in checks)
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.Import, ast.ImportFrom)) or (
-            isinstance(node, ast.Expr) and setup.touches(node) and not raises
+            isinstance(node, ast.Expr) and setup.changes(node) and not raises
         ):
             setup.add(text, node)
 
@@ -132,13 +132,23 @@ def _claims(text: str, node: ast.stmt, comment: str) -> Iterator[str]:
     elif isinstance(node, ast.Expr):
         value = node.value
         if isinstance(value, ast.Compare):
-            yield f"assert {text}"
+            yield from _compared(text, value)
         elif isinstance(value, ast.BoolOp) and isinstance(value.op, ast.And):
             for part in value.values:
                 if isinstance(part, ast.Compare):
-                    yield f"assert {ast.unparse(part)}"
+                    yield from _compared(ast.unparse(part), part)
         elif comment:
             yield from _commented(text, comment.strip(" .`"))
+
+
+def _compared(text: str, node: ast.Compare) -> Iterator[str]:
+    """A comparison that stands alone; "f(2) is 4" is English for `==`, "is not 4" says nothing."""
+    right = node.comparators[0]
+    identity = isinstance(node.ops[0], (ast.Is, ast.IsNot)) and len(node.ops) == 1
+    if not identity or (isinstance(right, ast.Constant) and right.value in (None, True, False)):
+        yield f"assert {text}"
+    elif isinstance(node.ops[0], ast.Is):
+        yield f"assert {ast.unparse(node.left)} == {ast.unparse(right)}"
 
 
 def _commented(text: str, comment: str) -> Iterator[str]:
@@ -152,6 +162,5 @@ def _commented(text: str, comment: str) -> Iterator[str]:
         yield f"assert {shown} == {comment}"
     else:
         error = re.fullmatch(r"(?:an?\s+)?([A-Z]\w*(?:Error|Exception))\b.{0,60}", comment)
-        kind = getattr(builtins, error[1], None) if error is not None else None
-        if error is not None and isinstance(kind, type) and issubclass(kind, Exception):
+        if error is not None and is_error(error[1]):
             yield raising(text, error[1])

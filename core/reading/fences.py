@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core.reading.pysource import Budget
+from core.reading.pysource import Budget, has_definition
 from core.reading.scan import first_outside_strings
 
 _FENCE = re.compile(
@@ -16,6 +16,7 @@ _TAG = re.compile(
     r"(?P<lead>[ \t]*)(?P<mark>\[/?PYTHON\]|</?(?:code|python|solution|answer)>)[ \t]*"
 )
 _PYTHON = frozenset({"", "python", "python3", "py", "py3", "python2", "pycon"})
+_DOCUMENT = frozenset({"", "markdown", "md", "text", "txt"})
 _MOST_MARKS = 8000
 _MOST_ENDS = 12
 
@@ -94,9 +95,12 @@ def blocks(text: str, budget: Budget, depth: int = 0) -> list[Block]:
 
 
 def _inner(block: Block, budget: Budget, depth: int) -> list[Block]:
-    if not re.search(r"^[ \t]*(```|~~~)", block.code, re.MULTILINE):
+    """The blocks inside a block that is a document rather than a program, else none."""
+    if block.language not in _DOCUMENT or not re.search(r"^[ \t]*(```|~~~)", block.code, re.M):
         return []
-    return [inner for inner in blocks(block.code, budget, depth + 1) if inner.code.strip()]
+    inside = [inner for inner in blocks(block.code, budget, depth + 1) if inner.code.strip()]
+    trees = [budget.parse(inner.code) for inner in inside]
+    return inside if any(tree is not None and has_definition(tree) for tree in trees) else []
 
 
 def _block(
@@ -109,7 +113,10 @@ def _block(
     nearby = range(at + 1, min(len(marks), at + max(50, 20_000 // (at + 1))))
     ends = [index for index in nearby if marks[index].closes(opener)]
     first = _outside_strings(text, marks, opener, ends) if named in _PYTHON else None
-    for rank, index in enumerate(_in_order(ends, first, marks, at, named)):
+    # Some models forget to close a block before they open the next.
+    openers = [index for index in nearby[:50] if marks[index].info]
+    reopened = _outside_strings(text, marks, opener, openers) if named in _PYTHON else None
+    for rank, index in enumerate(_in_order(ends, first, reopened, named)):
         if rank and not budget.may_guess(marks[index].offset - opener.offset):
             break
         body = lines[opener.line + 1 : marks[index].line]
@@ -149,7 +156,7 @@ def _outside_strings(
 
 
 def _in_order(
-    ends: Sequence[int], first: int | None, marks: Sequence[_Mark], at: int, named: str
+    ends: Sequence[int], first: int | None, reopened: int | None, named: str
 ) -> Iterator[int]:
     """Ends worth trying, most likely first."""
     if first is not None:
@@ -160,8 +167,8 @@ def _in_order(
     yield from ends[:1]
     yield from ends[-1:]
     yield from ends[1:_MOST_ENDS]
-    # Some models forget to close a block before they open the next.
-    yield from [i for i in range(at + 1, min(len(marks), at + 4)) if marks[i].info][:1]
+    if reopened is not None:
+        yield reopened
 
 
 def _unindented(body: Sequence[str], lead: str) -> Iterator[str]:

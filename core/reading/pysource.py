@@ -179,7 +179,10 @@ def has_definition(tree: ast.Module) -> bool:
 
 def does_something(tree: ast.Module) -> bool:
     """False for prose that happens to parse: lone words, numbers, strings."""
-    plain = (ast.Name, ast.Constant, ast.Tuple, ast.Compare, ast.BinOp, ast.BoolOp, ast.UnaryOp)
+    plain = (
+        ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict,
+        ast.Compare, ast.BinOp, ast.BoolOp, ast.UnaryOp,
+    )  # fmt: skip
     return any(
         not (isinstance(statement, ast.Expr) and isinstance(statement.value, plain))
         and not (isinstance(statement, ast.AnnAssign) and statement.value is None)

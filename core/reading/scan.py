@@ -40,26 +40,31 @@ def _string_end(text: str, at: int, quote: str) -> int | None:
 
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+_MARK = re.compile(r"[()\[\]{}\"']")
+_DEEPEST = 30
 
 
 def balanced_end(text: str, start: int, limit: int = 4000) -> int | None:
-    """The offset after the bracket that closes the one at `start`; strings are skipped."""
-    stack = []
+    """The offset after the bracket that closes the one at `start`; strings are skipped.
+
+    None when it isn't closed within `limit` characters, or nests deeper than any example would.
+    """
+    stack: list[str] = []
     at = start
-    while at < min(len(text), start + limit):
-        character = text[at]
-        if character in "\"'":
-            match = _TOKEN.match(text, at)
-            if match is None or match.group() in ('"""', "'''"):
+    while match := _MARK.search(text, at, start + limit):
+        mark = match.group()
+        at = match.end()
+        if mark in "\"'":
+            string = _TOKEN.match(text, match.start())
+            if string is None or string.group() in ('"""', "'''"):
                 return None
-            at = match.end()
-            continue
-        if character in _CLOSING:
-            stack.append(_CLOSING[character])
-        elif character in ")]}":
-            if not stack or stack.pop() != character:
+            at = string.end()
+        elif mark in _CLOSING:
+            stack.append(_CLOSING[mark])
+            if len(stack) > _DEEPEST:
                 return None
-            if not stack:
-                return at + 1
-        at += 1
+        elif not stack or stack.pop() != mark:
+            return None
+        elif not stack:
+            return at
     return None

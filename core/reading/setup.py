@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from core.reading.pysource import bound, loaded, missing, parse
+from core.reading.pysource import BUILTINS, bound, loaded, missing, parse
 
 
 class Setup:
@@ -32,6 +32,14 @@ class Setup:
     def touches(self, node: ast.AST) -> bool:
         """Whether `node` reads a variable that the setup made."""
         return bool(loaded(node) & (self.known - self._names))
+
+    def changes(self, node: ast.AST) -> bool:
+        """Whether an expression may change what the setup made: it calls more than a builtin."""
+        return self.touches(node) and any(
+            isinstance(part, ast.Call)
+            and not (isinstance(part.func, ast.Name) and part.func.id in BUILTINS)
+            for part in ast.walk(node)
+        )
 
     def before(self, check: str) -> tuple[str, ...]:
         """The statements that `check` needs, in order."""

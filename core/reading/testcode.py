@@ -5,21 +5,23 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import islice
 
 from core.reading.asserts import is_closed
 from core.reading.doctests import Example
 from core.reading.fences import blocks
 from core.reading.plans import Plan
 from core.reading.pysource import BUILTINS, DEFINITIONS, NOT_PYTHON, Budget, bound, loaded, parse
-from core.reading.setup import Setup
+from core.reading.setup import Setup, relevant
+from core.reading.statements import statements
 from core.reading.thinking import without_thinking
 from core.reading.unittests import PlainTests
 
 _OURS = frozenset({"solution", "main", "candidate", "your_module", "your_code", "module", "code"})
 _FRAMEWORKS = frozenset({"pytest", "unittest"})
-_ITEM = re.compile(r"^\s*(?:(?:[-*\u2022]|\d{1,3}[.):])\s*)?`*(assert\b.*?)`*\s*$")
 _MOST_CHARACTERS = 100_000
+_MOST_STATEMENTS = 300
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -34,63 +36,8 @@ def written_tests(text: str, plan: Plan) -> Iterator[Example]:
     pieces = [block.code for block in blocks(answer, Budget())] or [answer]
     reader = _Reader(plan)
     for piece in pieces:
-        for source in _statements(piece):
+        for source in islice(statements(piece), _MOST_STATEMENTS):
             yield from reader.read(source)
-
-
-def _statements(piece: str) -> Iterator[str]:
-    """Top-level statements that parse, whatever stands between them."""
-    lines = piece.split("\n")
-    margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    lines = [line[margin:] for line in lines]
-    tree = parse("\n".join(lines))
-    if tree is not None:
-        yield from _sources(lines, tree)
-        return
-    chunk: list[str] = []
-    for line in lines:
-        begins = line[:1].strip() and not re.match(r"[)\]}]|(?:else|elif|except|finally)\b", line)
-        if begins and not (chunk and chunk[-1].startswith("@")):
-            yield from _mended(chunk)
-            chunk = []
-        chunk.append(line)
-    yield from _mended(chunk)
-
-
-def _sources(lines: Sequence[str], tree: ast.Module) -> Iterator[str]:
-    text = "\n".join(lines)
-    for node in tree.body:
-        segment = ast.get_source_segment(text, node)
-        for decorator in getattr(node, "decorator_list", [])[:1]:
-            segment = "\n".join(lines[decorator.lineno - 1 : node.end_lineno])
-        if segment is not None:
-            yield segment
-
-
-def _mended(chunk: Sequence[str]) -> Iterator[str]:
-    """A chunk that parses, or what is left of it without its broken-off end."""
-    for end in range(len(chunk), max(0, len(chunk) - 4), -1):
-        text = "\n".join(chunk[:end])
-        if text.strip() and parse(text) is not None:
-            yield text
-            return
-    for line in chunk:
-        match = _ITEM.match(line)
-        if (
-            match is not None
-            and parse(match[1]) is not None
-            and not line.startswith((" ", "\t"))
-            or match is not None
-            and parse(match[1]) is not None
-            and _stands_alone(chunk)
-        ):
-            yield match[1]
-
-
-def _stands_alone(chunk: Sequence[str]) -> bool:
-    """Whether a broken test function holds only asserts, so that each works by itself."""
-    body = [line.strip() for line in chunk[1:] if line.strip()]
-    return sum(not line.startswith(("assert", '"""', "'''", "#")) for line in body) <= 1
 
 
 class _Reader:
@@ -105,15 +52,14 @@ class _Reader:
         tree = parse(source)
         if tree is None:
             return
-        before = [ast.unparse(node) for node in tree.body]
-        tree = PlainTests().visit(tree)
-        for node, original in zip(tree.body, before, strict=True):
-            text = source if len(before) == 1 else original
-            try:
-                new = ast.unparse(node)
-            except NOT_PYTHON:
-                continue
-            yield from self._statement(text if new == original else new, node)
+        try:
+            before = [ast.unparse(node) for node in tree.body]
+            after = [ast.unparse(node) for node in PlainTests().visit(tree).body]
+        except NOT_PYTHON:  # nested too deep
+            return
+        for node, old, new in zip(tree.body, before, after, strict=True):
+            as_written = source if len(before) == 1 else old
+            yield from self._statement(as_written if new == old else new, node)
 
     def _statement(self, source: str, node: ast.stmt) -> Iterator[Example]:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -127,13 +73,8 @@ class _Reader:
             return
         elif any(isinstance(part, (ast.Assert, ast.Raise)) for part in ast.walk(node)):
             yield from self._case([], [source])
-        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) or (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Call)
-            and self._setup.touches(node)
-        ):
-            if not self._is_printing(node) and is_closed(node, self._known(node)):
-                self._setup.add(source, node)
+        elif self._is_setup(node) and is_closed(node, self._known(node)):
+            self._setup.add(source, node)
 
     def _is_ours(self, node: ast.Import | ast.ImportFrom) -> bool:
         module = (getattr(node, "module", None) or "").partition(".")[0]
@@ -143,8 +84,10 @@ class _Reader:
             return bool(node.level) or module in skipped or self._name in roots
         return bool(roots & skipped)
 
-    def _is_printing(self, node: ast.stmt) -> bool:
-        return "print" in loaded(node)
+    def _is_setup(self, node: ast.stmt) -> bool:
+        if isinstance(node, ast.Expr):
+            return isinstance(node.value, ast.Call) and self._setup.changes(node)
+        return isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))
 
     def _class(self, source: str, node: ast.ClassDef) -> Iterator[Example]:
         bases = {
@@ -196,9 +139,9 @@ class _Reader:
             yield from self._case(first, sources)
 
     def _case(self, first: list[str], sources: list[str]) -> Iterator[Example]:
-        *own, last = [*first, *sources]
+        *own, last = [*relevant(first, "\n".join(sources)), *sources]
         tree = parse("\n".join([*own, last]))
-        if tree is None or "self" in loaded(tree) - {"self.x"} and not own:
+        if tree is None or ("self" in loaded(tree) and not first):
             return
         names = {name for part in ast.walk(tree) for name in bound(part)}
         known = self._known(tree) | names

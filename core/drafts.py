@@ -1,0 +1,59 @@
+"""Fresh drafts by the larger built-in model, before it is asked to mend anything.
+
+Measured with the 1.5B model: shown wrong code it mostly gives the same code back, asked afresh it
+often gets it right. Larger models mend well, so this holds for the built-in one alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.context import Context
+from core.prompts import render
+from core.testing import execute
+from core.tools import Skill, offer
+
+# The first is nearly what the model holds to be best, the further ones ever freer.
+FIRST_TEMPERATURE = 0.3
+TEMPERATURE_STEP = 0.3
+
+
+def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
+    """Up to `run.builtin_drafts` further drafts, each tested, until one passes."""
+    names = [f"d{n}" for n in range(1, context.recorded("drafts", lambda: _wanted(context)) + 1)]
+    for number, name in enumerate(names):
+        # Those before this one alone: a replay sees the later ones in the log too.
+        if _one_passed(context, ("c0", *names[:number])):
+            return
+        _write_draft(context, name, FIRST_TEMPERATURE + TEMPERATURE_STEP * number, skills)
+        execute(context, name, skills)
+
+
+def _one_passed(context: Context, candidates: Sequence[str]) -> bool:
+    ran = [context.state().candidate(candidate) for candidate in candidates]
+    return any(c and c.execution and c.execution.status == "passed" for c in ran)
+
+
+def _write_draft(context: Context, name: str, temperature: float, skills: Sequence[Skill]) -> None:
+    state = context.state()
+    with context.writer.stage("code", name):
+        answer, code = context.ask_code(
+            f"code-draft-{name}",
+            "escalation",
+            lambda: render(
+                "code",
+                goal=state.goal,
+                # Its own plan led the small model astray, so the draft owes it nothing.
+                strategy="",
+                tools=offer(skills),
+                name=state.name,
+                signature=state.signature,
+            ),
+            temperature=temperature,
+        )
+        context.write_candidate(0, answer, code, name=name)
+
+
+def _wanted(context: Context) -> int:
+    escalation = next(r for r in context.ports.client.status() if r.role == "escalation")
+    return context.ports.config().run.builtin_drafts if escalation.served_by_builtin else 0
