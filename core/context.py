@@ -49,6 +49,11 @@ class Context:
         state = self.state()
         return Plan(text=state.strategy, name=state.name, signature=state.signature)
 
+    def is_builtin(self, role: Role) -> bool:
+        """Whether the small built-in model serves the role now, because nobody else does."""
+        status = self.ports.client.status()
+        return any(one.served_by_builtin for one in status if one.role == role)
+
     def recorded(self, name: str, work: Callable[[], Json]) -> Json:
         """Do `work` once in the run's life; see core.ask.recorded."""
         return recorded(self.writer, self.steps, name, work)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.context import Context
+from core.packet import code_stub
 from core.prompts import render
 from core.testing import execute
 from core.tools import Skill, offer
@@ -42,12 +43,10 @@ def _write_draft(context: Context, name: str, temperature: float, skills: Sequen
             "escalation",
             lambda: render(
                 "code",
-                goal=state.goal,
-                # Its own plan led the small model astray, so the draft owes it nothing.
+                stub=code_stub(state.goal, state.name, state.signature),
+                # Plans by a model this small lead it astray.
                 strategy="",
                 tools=offer(skills),
-                name=state.name,
-                signature=state.signature,
             ),
             temperature=temperature,
         )
@@ -55,5 +54,6 @@ def _write_draft(context: Context, name: str, temperature: float, skills: Sequen
 
 
 def _wanted(context: Context) -> int:
-    escalation = next(r for r in context.ports.client.status() if r.role == "escalation")
-    return context.ports.config().run.builtin_drafts if escalation.served_by_builtin else 0
+    if not context.is_builtin("escalation"):
+        return 0
+    return context.ports.config().run.builtin_drafts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 
 from core.events import Case, ExecutionFinished
@@ -12,6 +14,20 @@ MAX_FAILURES = 3
 MAX_STRATEGY = 2500
 MAX_ERROR = 3000
 MAX_STDOUT = 1000
+
+
+def code_stub(goal: str, name: str, signature: str) -> str:
+    """The goal as the beginning of the code: small models complete better than they follow orders.
+
+    A goal that is code itself stays as it is.
+    """
+    if re.search(r"^\s*(?:async def|def|class) \w", goal, re.MULTILINE):
+        return goal
+    line = signature.strip().rstrip(":") or f"def {name}(...)"
+    text = re.sub(r"(?<=[.;:]) +(?=[A-Z])", "\n", goal)  # a sentence a line
+    quoted = text.replace("\\", "\\\\").replace('"""', "'''")
+    indented = textwrap.indent(quoted, "    ").lstrip()
+    return f'{line}:\n    """{indented}"""'
 
 
 def head(text: str, limit: int) -> str:

@@ -9,7 +9,7 @@ from core.ask import StepFailed
 from core.context import Context
 from core.errors import Cancelled
 from core.events import Case, Role, StrategyWritten, TestsWritten, ToolsFound
-from core.packet import MAX_STRATEGY, head
+from core.packet import MAX_STRATEGY, code_stub, head
 from core.prompts import render
 from core.replies import Plan, extract_plan
 from core.steps import Json
@@ -72,11 +72,9 @@ def write_code(context: Context, skills: Sequence[Skill]) -> str:
             "generator",
             lambda: render(
                 "code",
-                goal=goal,
-                strategy=head(plan.text, MAX_STRATEGY),
+                stub=code_stub(goal, plan.name, plan.signature),
+                strategy=_plan_for(context, "generator", plan),
                 tools=offer(skills),
-                name=plan.name,
-                signature=plan.signature,
             ),
             temperature=0.0,
         )
@@ -108,7 +106,7 @@ def _cases(context: Context, plan: Plan) -> tuple[Case, ...]:
             lambda: render(
                 "tests",
                 goal=goal,
-                strategy=head(plan.text, MAX_STRATEGY),
+                strategy=_plan_for(context, role, plan),
                 name=plan.name,
                 signature=plan.signature,
                 call=_example_call(plan),
@@ -134,6 +132,14 @@ def take_tests(context: Context, written: Mapping[str, Json]) -> None:
         raise StepFailed(written["failed"], written["message"])
     cases = tuple(Case(**case) for case in written["cases"])
     context.writer.write(TestsWritten(cases=cases), key="tests")
+
+
+def _plan_for(context: Context, role: Role, plan: Plan) -> str:
+    """The plan's text for this role's prompts.
+
+    Measured: one by the built-in model makes what its smaller sister writes worse, so none then.
+    """
+    return "" if context.is_builtin(role) else head(plan.text, MAX_STRATEGY)
 
 
 def _example_call(plan: Plan) -> str:

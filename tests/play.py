@@ -15,7 +15,7 @@ from core.state import RunState, fold
 
 BEGINNINGS = {
     "You plan small": "strategy",
-    "Write Python 3": "code",
+    "Complete this": "code",
     "Write test cases": "tests",
     "The code below": "escalate",
     "Does this code": "triage",

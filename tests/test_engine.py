@@ -171,7 +171,7 @@ def test_a_cut_off_reply_is_asked_for_again_with_more_room(
     rooms = [
         body["options"]["num_predict"]
         for body in server.chats
-        if body["messages"][-1]["content"].startswith("Write Python 3")
+        if body["messages"][-1]["content"].startswith("Complete this")
     ]
     assert rooms == [1536, 3072]
 
