@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from core.ask import StepFailed
 from core.context import Context
@@ -97,22 +98,12 @@ def write_tests(context: Context) -> Json:
 
 def _cases(context: Context, plan: Plan) -> tuple[Case, ...]:
     """Your cases, then those that the models write; a second and third call only if needed."""
-    goal = context.state().goal
-    yours = cases = cases_from_goal(goal, plan)
+    yours = cases = cases_from_goal(context.state().goal, plan)
     for step, role, temperature in TEST_WRITERS:
         answer = context.ask(
             step,
             role,
-            lambda: render(
-                "tests",
-                goal=goal,
-                strategy=_plan_for(context, role, plan),
-                name=plan.name,
-                signature=plan.signature,
-                call=_example_call(plan),
-                examples="\n".join(case.source for case in yours),
-                count=GENERATED_CASES,
-            ),
+            partial(_tests_prompt, context, role, plan, yours),
             temperature=temperature,
             max_tokens=700,
             purpose="tests",
@@ -122,6 +113,19 @@ def _cases(context: Context, plan: Plan) -> tuple[Case, ...]:
         if len(cases) - len(yours) >= ENOUGH_CASES:
             break
     return cases
+
+
+def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case]) -> str:
+    return render(
+        "tests",
+        goal=context.state().goal,
+        strategy=_plan_for(context, role, plan),
+        name=plan.name,
+        signature=plan.signature,
+        call=_example_call(plan),
+        examples="\n".join(case.source for case in yours),
+        count=GENERATED_CASES,
+    )
 
 
 def take_tests(context: Context, written: Mapping[str, Json]) -> None:

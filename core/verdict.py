@@ -31,6 +31,8 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
     text = f"Passes all {_cases(len(state.cases))}: {_kinds(state.cases)}."
     if best.attempt:
         text += f" Mended on attempt {best.attempt}."
+    elif best.candidate != state.candidates[0].candidate:
+        text += " Written afresh after the first draft had failed."
     if used:
         text += f" It imports {', '.join(used)} from the skill library."
     return text

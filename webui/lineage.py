@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from core import events as ev
 from core.state import CallState, CandidateState, RunState
+from core.verdict import best_candidate
 
 CASE_ICONS: Mapping[ev.Result, str] = {
     "passed": "✓",
@@ -63,8 +64,29 @@ def still_failing(state: RunState) -> tuple[MatrixRow, ...]:
 
 
 def candidate_title(candidate: CandidateState) -> str:
-    """Like "First draft" or "Attempt 2"."""
-    return "First draft" if candidate.attempt == 0 else f"Attempt {candidate.attempt}"
+    """Like "First draft", "Draft 2" or "Attempt 2"."""
+    if candidate.attempt:
+        return f"Attempt {candidate.attempt}"
+    number = draft_number(candidate)
+    return "First draft" if number == 1 else f"Draft {number}"
+
+
+def draft_number(candidate: CandidateState) -> int:
+    """From 1: the generator's c0, then the fresh drafts d1, d2, ..."""
+    return 1 if candidate.candidate[:1] != "d" else int(candidate.candidate[1:]) + 1
+
+
+def column_title(candidate: CandidateState) -> str:
+    """The candidate in the head of a narrow column."""
+    if candidate.attempt:
+        return str(candidate.attempt)
+    number = draft_number(candidate)
+    return "draft" if number == 1 else f"d{number}"
+
+
+def drafts(state: RunState) -> tuple[CandidateState, ...]:
+    """The candidates that were written afresh, in order, as far as they ran."""
+    return tuple(c for c in state.candidates if c.attempt == 0 and c.execution is not None)
 
 
 def shown_candidate(state: RunState) -> CandidateState | None:
@@ -133,5 +155,6 @@ def _packet(asked: list[CallState], attempt: int, index: int) -> CallState | Non
 
 
 def _before(state: RunState, attempt: int) -> CandidateState | None:
-    earlier = [c for c in state.candidates if c.attempt < attempt and not c.rolled_back]
-    return earlier[-1] if earlier else None
+    if not any(c.attempt < attempt for c in state.candidates):
+        return None
+    return best_candidate(state, before=attempt)
