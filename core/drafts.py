@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.context import Context
+from core.dispute import settle
 from core.packet import code_stub
 from core.prompts import render
 from core.testing import execute
@@ -23,16 +24,17 @@ def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
     """Up to `run.builtin_drafts` further drafts, each tested, until one passes."""
     names = [f"d{n}" for n in range(1, context.recorded("drafts", lambda: _wanted(context)) + 1)]
     for number, name in enumerate(names):
-        # Those before this one alone: a replay sees the later ones in the log too.
-        if _one_passed(context, ("c0", *names[:number])):
+        # Recorded, because a replay sees the later executions in the log too.
+        if context.recorded(f"enough-{name}", lambda: _one_passed(context)):
             return
         _write_draft(context, name, FIRST_TEMPERATURE + TEMPERATURE_STEP * number, skills)
         execute(context, name, skills)
+        settle(context, ("c0", *names[: number + 1]), skills)
 
 
-def _one_passed(context: Context, candidates: Sequence[str]) -> bool:
-    ran = [context.state().candidate(candidate) for candidate in candidates]
-    return any(c and c.execution and c.execution.status == "passed" for c in ran)
+def _one_passed(context: Context) -> bool:
+    ran = [candidate.execution for candidate in context.state().candidates]
+    return any(execution is not None and execution.status == "passed" for execution in ran)
 
 
 def _write_draft(context: Context, name: str, temperature: float, skills: Sequence[Skill]) -> None:

@@ -129,7 +129,7 @@ def _write_end(context: Context, outcome: Outcome, reason: str) -> None:
             candidate=best.candidate if best else "",
             code=best.code if best else "",
             passed=best.passed if best else 0,
-            total=len(state.cases),
+            total=sum(not case.disputed for case in state.cases),
         ),
         key="finished",
     )

@@ -15,9 +15,15 @@ from core.tools import Skill
 KEPT_OUTPUT = 16_000
 
 
-def execute(context: Context, candidate: str, skills: Sequence[Skill]) -> ExecutionFinished:
-    """Run the candidate's suite in the sandbox; skills are importable in it."""
+def execute(
+    context: Context, candidate: str, skills: Sequence[Skill], *, again: str = ""
+) -> ExecutionFinished:
+    """Run the candidate against every case that is not disputed; skills are importable in it.
+
+    `again` names a further execution of the same candidate; it replaces the one before.
+    """
     state = context.state()
+    name = f"{candidate}-{again}" if again else candidate
     written = state.candidate(candidate)
     assert written is not None
     code = written.code
@@ -25,7 +31,7 @@ def execute(context: Context, candidate: str, skills: Sequence[Skill]) -> Execut
     def work() -> Json:
         execution = context.ports.sandbox.run(
             code,
-            state.cases,
+            [case for case in state.cases if not case.disputed],
             modules={skill.name: skill.source for skill in skills},
             cancel=context.writer.cancel,
         )
@@ -40,9 +46,9 @@ def execute(context: Context, candidate: str, skills: Sequence[Skill]) -> Execut
             "cpu_s": execution.cpu_s,
         }
 
-    with context.writer.stage("execute", candidate):
-        result = dict(context.recorded(f"execute-{candidate}", work))
+    with context.writer.stage("execute", name):
+        result = dict(context.recorded(f"execute-{name}", work))
         cases = tuple(CaseResult(**case) for case in result.pop("cases"))
         finished = ExecutionFinished(candidate=candidate, cases=cases, **result)
-        context.writer.write(finished, key=f"execution:{candidate}")
+        context.writer.write(finished, key=f"execution:{name}")
     return finished

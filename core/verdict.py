@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.events import Case
 from core.packet import first_error, head
 from core.state import CandidateState, RunState
@@ -28,7 +30,12 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
 
 def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str:
     """By how many cases of which kind it passed."""
-    text = f"Passes all {_cases(len(state.cases))}: {_kinds(state.cases)}."
+    counted = [case for case in state.cases if not case.disputed]
+    text = f"Passes all {_cases(len(counted))}: {_kinds(counted)}."
+    disputed = len(state.cases) - len(counted)
+    if disputed:
+        text += f" {disputed} generated {'is' if disputed == 1 else 'are'} disputed: independent"
+        text += " drafts agree on another result."
     if best.attempt:
         text += f" Mended on attempt {best.attempt}."
     elif best.candidate != state.candidates[0].candidate:
@@ -52,7 +59,7 @@ def _cases(count: int) -> str:
     return f"{count} case" if count == 1 else f"{count} cases"
 
 
-def _kinds(cases: tuple[Case, ...]) -> str:
+def _kinds(cases: Sequence[Case]) -> str:
     yours = sum(case.origin == "yours" for case in cases)
     generated = len(cases) - yours
     parts = [f"{yours} of your own"] if yours else []

@@ -1,0 +1,80 @@
+"""When a generated case is in doubt."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import events as ev
+from core.dispute import contradicted
+from core.state import RunState, fold
+
+CASES = (
+    ev.Case(id="y1", source="assert f(1) == 1", origin="yours"),
+    ev.Case(id="g1", source="assert f(2) == 3", origin="generated"),
+)
+
+
+def run_of(cases: tuple[ev.Case, ...], *drafts: dict[str, str]) -> RunState:
+    """A run whose drafts c0, d1, ... gave these messages by case ('' passed)."""
+    payloads: list[ev.Payload] = [
+        ev.RunStarted(goal="g", config_digest="", rung=""),
+        ev.TestsWritten(cases=cases),
+    ]
+    for number, messages in enumerate(drafts):
+        name = f"d{number}" if number else "c0"
+        payloads.append(
+            ev.CandidateWritten(candidate=name, attempt=0, code=name, model="m", endpoint="e")
+        )
+        results = tuple(
+            ev.CaseResult(id=case, result="failed" if text else "passed", message=text)
+            for case, text in messages.items()
+        )
+        payloads.append(
+            ev.ExecutionFinished(
+                candidate=name,
+                status="failed",
+                message="",
+                cases=results,
+                stdout="",
+                stderr="",
+                seconds=0.1,
+                peak_bytes=1,
+                cpu_s=0.1,
+            )
+        )
+    return fold(
+        ev.Event(run_id="r", seq=seq, at=0.0, payload=payload)
+        for seq, payload in enumerate(payloads)
+    )
+
+
+RIGHT = {"y1": "", "g1": "got 2, expected 3"}
+
+
+@pytest.mark.parametrize(
+    ("drafts", "expected"),
+    [
+        ([RIGHT, RIGHT], {"g1"}),
+        ([RIGHT], set()),
+        ([RIGHT, {"y1": "", "g1": "got 4, expected 3"}], set()),
+        ([RIGHT, {"y1": "", "g1": ""}], set()),
+        ([RIGHT, {"y1": "got 0, expected 1", "g1": "got 2, expected 3"}], set()),
+        ([RIGHT, {"y1": "got 0, expected 1", "g1": ""}, RIGHT], {"g1"}),
+    ],
+    ids=["agree", "alone", "differ", "one passes", "wrong for yours", "two of three"],
+)
+def test_drafts_that_agree_outweigh_a_generated_case(
+    drafts: list[dict[str, str]], expected: set[str]
+) -> None:
+    state = run_of(CASES, *drafts)
+    assert contradicted(state, ("c0", "d1", "d2")) == expected
+
+
+def test_without_a_case_of_yours_nothing_is_disputed() -> None:
+    state = run_of(CASES[1:], {"g1": "got 2"}, {"g1": "got 2"})
+    assert contradicted(state, ("c0", "d1")) == frozenset()
+
+
+def test_only_drafts_count_because_attempts_have_seen_the_case() -> None:
+    state = run_of(CASES, RIGHT, RIGHT)
+    assert contradicted(state, ("c0",)) == frozenset()
