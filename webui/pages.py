@@ -17,20 +17,15 @@ if TYPE_CHECKING:
     from core.services import Services
 
 EXAMPLES = (
+    ("Hex colours", "Turn a hex colour into its parts. rgb('#ff8000') == (255, 128, 0)"),
+    ("File sizes", "Show a number of bytes for people. human(1536) == '1.5 KB'"),
+    ("Leap years", "Whether a year is a leap year. is_leap(2000) == True, is_leap(1900) == False"),
     (
-        "Roman numerals",
-        "Convert an integer from 1 to 3999 to a Roman numeral. to_roman(1994) == 'MCMXCIV'",
+        "Query strings",
+        "Parse a query string into a dict of lists. parse('a=1&b=2&a=3') == "
+        "{'a': ['1', '3'], 'b': ['2']}",
     ),
-    ("Durations", "Parse a duration like '1h30m' into seconds. parse_duration('1h30m') == 5400"),
-    (
-        "Merge intervals",
-        "Merge overlapping intervals. merge([(1, 3), (2, 6), (8, 9)]) == [(1, 6), (8, 9)]",
-    ),
-    ("ISBN check", "Check whether a text is a valid ISBN-10 or ISBN-13, hyphens allowed."),
-    (
-        "Slugify",
-        "Turn a title into a URL slug. slugify('Crème brûlée, please!') == 'creme-brulee-please'",
-    ),
+    ("A counter", "A class Counter with up(), down() and value, which is never below 0."),
 )
 HISTORY_PAGE = 25
 

@@ -74,7 +74,7 @@ class _Sentences:
         self._signature = signature
         self._names = names
         self._recurring = recurring
-        # "slugify 3 gives": the words of the name may stand beside numbers.
+        # "double 3 gives": the words of the name may stand beside numbers.
         self._own_words = re.compile(
             rf"\b(?:{'|'.join(re.escape(w) for w in {name, *name.split('_')} if w)})\b"
         )

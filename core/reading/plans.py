@@ -153,7 +153,7 @@ def _called_with_names(goal: str, name: str) -> str:
 
 
 def _class_title(goal: str) -> str | None:
-    """BankAccount for "a bank-account class"; None when the goal does not ask for a class."""
+    """PriceList for "a price-list class"; None when the goal does not ask for a class."""
     named = re.search(r"\bclass\s+(?:called|named)?\s*[`'\"*]*([A-Z]\w*)", goal)
     if named is not None and usable(named[1]):
         return named[1]
