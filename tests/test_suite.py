@@ -315,3 +315,17 @@ def test_counts_tell_yours_from_generated_and_leave_out_the_disputed() -> None:
         generated_total=2,
         disputed=1,
     )
+
+
+@pytest.mark.parametrize(
+    ("goal", "name"),
+    [
+        ("A class Stack with push(x), pop() and an attribute size.", "Stack"),
+        ("Write a class named Stack. push(x) adds an item.", "Stack"),
+        ("A function area(shape) for an instance of class Shape.", "area"),
+    ],
+)
+def test_a_class_that_is_asked_for_comes_before_what_is_called_on_it(goal: str, name: str) -> None:
+    plan = extract_plan("", goal)
+    assert plan.name == name
+    assert plan.signature == ("class Stack" if name == "Stack" else "def area(shape)")

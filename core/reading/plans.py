@@ -60,7 +60,8 @@ def extract_plan(text: str, goal: str) -> Plan:
         return Plan(text=plain, name=stub.name, signature=stub.signature)
     planned = _planned(plain)
     title = _class_title(goal)
-    name = _goal_name(goal)
+    # "A class Stack with push(x)": the class comes before what is called on it.
+    name = _named_class(goal) or _goal_name(goal)
     if name is None and title is not None:
         planned = [stub for stub in planned if stub.is_class]
         name = planned[0].name if planned else title
@@ -154,9 +155,9 @@ def _called_with_names(goal: str, name: str) -> str:
 
 def _class_title(goal: str) -> str | None:
     """PriceList for "a price-list class"; None when the goal does not ask for a class."""
-    named = re.search(r"\bclass\s+(?:called|named)?\s*[`'\"*]*([A-Z]\w*)", goal)
-    if named is not None and usable(named[1]):
-        return named[1]
+    named = _named_class(goal)
+    if named is not None:
+        return named
     for match in (_CLASS_BEFORE.search(goal), _CLASS_AFTER.search(goal)):
         if match is None or re.search(r"\bfunction\b", goal[: match.end()], re.IGNORECASE):
             continue
@@ -166,6 +167,14 @@ def _class_title(goal: str) -> str | None:
         if usable(title):
             return title
     return None
+
+
+def _named_class(goal: str) -> str | None:
+    """Stack for "a class Stack ..."; None where a function is asked for before."""
+    found = re.search(r"\bclass\s+(?:called|named)?\s*[`'\"*]*([A-Z]\w*)", goal)
+    if found is None or not usable(found[1]):
+        return None
+    return None if re.search(r"\bfunction\b", goal[: found.start()]) else found[1]
 
 
 def _slug(goal: str) -> str:
