@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -12,6 +12,7 @@ from core.errors import (
     BuiltinUnavailable,
     Cancelled,
     EndpointError,
+    IllegalEvent,
     NoEndpointLeft,
     SandboxError,
     StreamInterrupted,
@@ -160,14 +161,20 @@ def _call(writer: Writer, client: Client, call: str, role: Role, request: Reques
 
 
 class _LogWatcher:
-    """Puts what the endpoint client reports into the log."""
+    """Puts what the endpoint client reports into the log.
+
+    Text is written at most once in BATCH_S, and never later than that: a model that stalls must
+    not keep what it has said.
+    """
 
     def __init__(self, writer: Writer, call: str, role: Role) -> None:
         self._writer = writer
         self._call = call
         self._role: Role = role
+        self._lock = threading.Lock()
         self._waiting: list[str] = []
-        self._flushed_at = 0.0
+        self._timer: threading.Timer | None = None
+        self._fault: BaseException | None = None
 
     def sent(
         self,
@@ -191,9 +198,13 @@ class _LogWatcher:
         )
 
     def token(self, text: str) -> None:
-        self._waiting.append(text)
-        if time.monotonic() - self._flushed_at >= BATCH_S:
-            self.flush()
+        with self._lock:
+            if self._fault is not None:
+                raise self._fault
+            self._waiting.append(text)
+            if self._timer is None:
+                self._timer = threading.Timer(BATCH_S, self._due)
+                self._timer.start()
 
     def failed(self, *, endpoint: str, error: str, message: str, cooldown_s: float) -> None:
         self.flush()
@@ -209,8 +220,25 @@ class _LogWatcher:
         )
 
     def flush(self) -> None:
-        """Write what has arrived since the last time."""
+        """Write what has arrived since the last time; a batch under way is waited for."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._write_batch()
+            if self._fault is not None:
+                raise self._fault
+
+    def _due(self) -> None:
+        """In the timer's thread: what can't be written is raised in the caller's."""
+        with self._lock:
+            try:
+                self._write_batch()
+            except (IllegalEvent, Leaving) as fault:
+                self._fault = fault
+
+    def _write_batch(self) -> None:
+        self._timer = None
         if self._waiting:
-            self._writer.write(TokensArrived(call=self._call, text="".join(self._waiting)))
+            text = "".join(self._waiting)
             self._waiting.clear()
-        self._flushed_at = time.monotonic()
+            self._writer.write(TokensArrived(call=self._call, text=text))
