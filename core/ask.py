@@ -15,6 +15,7 @@ from core.errors import (
     IllegalEvent,
     NoEndpointLeft,
     SandboxError,
+    StorageError,
     StreamInterrupted,
 )
 from core.events import (
@@ -74,6 +75,9 @@ def recorded(writer: Writer, steps: Steps, name: str, work: Callable[[], Json]) 
             if writer.leaving:
                 raise Leaving from error
             return {"failed": type(error).__name__, "message": error.message}
+        except (StorageError, IllegalEvent) as error:
+            # No result: the log can't be used, or is another process's now.
+            raise Leaving from error
 
     result = steps.step(name, tagged)
     if "failed" not in result:

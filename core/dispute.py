@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.context import Context
+from core.escalation import same_program
 from core.events import CaseResult, TestsWritten
-from core.state import RunState
+from core.state import CandidateState, RunState
 from core.testing import execute
 from core.tools import Skill
 
 AGREEING_DRAFTS = 2
+LONGEST_MESSAGE = 250
 
 
 def settle(context: Context, drafts: Sequence[str], skills: Sequence[Skill]) -> None:
@@ -41,12 +43,14 @@ def contradicted(state: RunState, drafts: Sequence[str]) -> frozenset[str]:
     if not yours:
         return frozenset()
     results: list[dict[str, CaseResult]] = []
+    agreeing: list[CandidateState] = []
     for candidate in state.candidates:
         if candidate.candidate in drafts and candidate.execution is not None:
             by_id = {result.id: result for result in candidate.execution.cases}
             if all(case in by_id and by_id[case].result == "passed" for case in yours):
                 results.append(by_id)
-    if len(results) < AGREEING_DRAFTS:
+                agreeing.append(candidate)
+    if _independent(agreeing) < AGREEING_DRAFTS:
         return frozenset()
     return frozenset(
         case.id
@@ -55,7 +59,22 @@ def contradicted(state: RunState, drafts: Sequence[str]) -> frozenset[str]:
     )
 
 
+def _independent(candidates: Sequence[CandidateState]) -> int:
+    """How many there are, the same program by the same model counted once."""
+    kept: list[CandidateState] = []
+    for candidate in candidates:
+        if not any(
+            c.model == candidate.model and same_program(c.code, candidate.code) for c in kept
+        ):
+            kept.append(candidate)
+    return len(kept)
+
+
 def _all_alike(results: Sequence[dict[str, CaseResult]], case: str) -> bool:
     """Whether every draft gave the same value, and not the expected one."""
     found = {(by_id[case].result, by_id[case].message) for by_id in results if case in by_id}
-    return len(found) == 1 and next(iter(found))[0] == "failed"
+    if len(found) != 1:
+        return False
+    result, message = next(iter(found))
+    # A message that was cut may hide a difference.
+    return result == "failed" and "…" not in message and len(message) < LONGEST_MESSAGE

@@ -15,7 +15,7 @@ from typing import Any
 
 from dbos import DBOS, DBOSPortableJSONSerializer, SetWorkflowID
 
-from core.errors import AppError
+from core.errors import AppError, StorageError
 from core.log import open_engine, storage_errors
 from core.steps import Body, Json, Part
 
@@ -36,8 +36,23 @@ class _DbosSteps:
         self._start_part = start_part
 
     def step(self, name: str, work: Callable[[], Json]) -> Json:
-        with storage_errors(self._path):
-            return DBOS.run_step({"name": name}, work)
+        own: list[BaseException] = []
+
+        def watched() -> Json:
+            try:
+                return work()
+            except BaseException as error:
+                own.append(error)
+                raise
+
+        try:
+            with storage_errors(self._path):
+                return DBOS.run_step({"name": name}, watched)
+        except StorageError as error:
+            # What the work itself raised says nothing about the database.
+            if own and error.__cause__ is own[0]:
+                raise own[0] from None
+            raise
 
     def part(self, name: str) -> Callable[[], Json]:
         handle = self._start_part(self._run_id, name)

@@ -260,10 +260,10 @@ class EventLog:
         """Like `since`, but waits up to `timeout_s` seconds for the first; [] on timeout."""
         self._start_hub()
         deadline = time.monotonic() + timeout_s
-        events = self.since(run_id, after)
         with self._changed:
             self._waiting[run_id] += 1
         try:
+            events = self.since(run_id, after)
             while not events and not self._closing.is_set():
                 with self._changed:
                     news = self._changed.wait_for(

@@ -15,7 +15,7 @@ from core.errors import BadInput, IllegalEvent, StorageError
 from core.events import CancelRequested, RunFinished, RunStarted
 from core.log import EventLog
 from core.planning import write_tests
-from core.steps import Json, Steps
+from core.steps import Json, Leaving, Steps
 from core.writer import Writer
 
 MAX_GOAL = 20_000
@@ -70,6 +70,8 @@ class Runs:
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._writers: dict[str, Writer] = {}
+        self._stranded: dict[str, str] = {}
+        self._leaving = False
         self._durable: Submit | None = None
         self._attached = threading.Event()
         self._refusal = "The engine has not started yet. Try again in a moment."
@@ -114,6 +116,7 @@ class Runs:
     def leave(self) -> None:
         """Stop the runs of this process where they are; the next process takes them up."""
         with self._lock:
+            self._leaving = True
             writers = list(self._writers.values())
         for writer in writers:
             writer.leave()
@@ -128,11 +131,22 @@ class Runs:
         writer = self._writer(run_id)
         try:
             carry_out(Context(writer=writer, ports=self._ports, steps=steps))
+        except StorageError as error:
+            self._stranded[run_id] = error.message
+            raise Leaving from error
+        except Leaving as leaving:
+            if not writer.leaving:
+                self._stranded[run_id] = str(leaving.__cause__ or "It was taken over.")
+            raise
         finally:
             with self._lock:
                 self._writers.pop(run_id, None)
                 self._idle.notify_all()
             writer.close()
+
+    def stranded(self, run_id: str) -> str:
+        """Why this process gave the run up until the next start; '' when it did not."""
+        return self._stranded.get(run_id, "")
 
     def part(self, run_id: str, name: str, steps: Steps) -> Json:
         """Carry the named part of a run out, in the calling thread."""
@@ -142,7 +156,16 @@ class Runs:
 
     def _writer(self, run_id: str) -> Writer:
         """A run's body and its parts share one writer, whichever of them comes first."""
-        with self._lock:
-            if run_id not in self._writers:
-                self._writers[run_id] = Writer(self._log, run_id)
-            return self._writers[run_id]
+        try:
+            with self._lock:
+                if self._leaving:
+                    raise Leaving
+                if run_id not in self._writers:
+                    self._writers[run_id] = Writer(self._log, run_id)
+                writer = self._writers[run_id]
+        except StorageError as error:
+            self._stranded[run_id] = error.message
+            raise Leaving from error
+        # Not under the lock: on a full disk this waits.
+        writer.begin()
+        return writer

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from core.errors import StorageError
 from core.events import CallFailed, Event, RunFinished, event_to_dict
 from core.lines import lines
 from core.services import Services, open_services
@@ -35,6 +36,7 @@ class _Follower:
     def __init__(self, services: Services, run_id: str, *, as_json: bool) -> None:
         self.run_id = run_id
         self._log = services.log
+        self._runs = services.runs
         self._as_json = as_json
         self._after = -1
         self._unanswered = False
@@ -42,11 +44,14 @@ class _Follower:
     def follow(self) -> int:
         """Print until the run has finished; the exit status."""
         while True:
+            why = self._runs.stranded(self.run_id)
+            if why:
+                raise StorageError(f"The run stopped until the next start: {why}")
             for event in self._log.wait(self.run_id, self._after, timeout_s=1.0):
                 self._after = event.seq
                 _show(event, as_json=self._as_json)
-                if isinstance(event.payload, CallFailed):
-                    self._unanswered |= event.payload.error in _NOBODY_ANSWERED
+                if isinstance(event.payload, CallFailed) and event.payload.error != "Cancelled":
+                    self._unanswered = event.payload.error in _NOBODY_ANSWERED
                 if isinstance(event.payload, RunFinished):
                     return _status(event.payload, unanswered=self._unanswered)
 

@@ -33,14 +33,17 @@ class Writer:
         self._lock = threading.Lock()
         self._state = fold(log.since(run_id))
         self._done = threading.Event()
-        if self._epoch > 1 and self._state.phase is not Phase.FINISHED:
-            self.write(RunResumed(times=self._epoch - 1))
         if self._state.phase is Phase.CANCELLING:
             self.cancel.set()
         self._watcher = threading.Thread(
             target=self._watch, args=(self._state.seq,), name=f"stop-watch-{run_id}", daemon=True
         )
         self._watcher.start()
+
+    def begin(self) -> None:
+        """Say that the run goes on, if another process had it before; once, whoever asks."""
+        if self._epoch > 1 and self.state().phase is not Phase.FINISHED:
+            self.write(RunResumed(times=self._epoch - 1), key=f"resumed:{self._epoch}")
 
     @property
     def leaving(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core import events as ev
@@ -23,7 +25,9 @@ def run_of(cases: tuple[ev.Case, ...], *drafts: dict[str, str]) -> RunState:
     for number, messages in enumerate(drafts):
         name = f"d{number}" if number else "c0"
         payloads.append(
-            ev.CandidateWritten(candidate=name, attempt=0, code=name, model="m", endpoint="e")
+            ev.CandidateWritten(
+                candidate=name, attempt=0, code=f"x = {number}", model="m", endpoint="e"
+            )
         )
         results = tuple(
             ev.CaseResult(id=case, result="failed" if text else "passed", message=text)
@@ -68,6 +72,12 @@ def test_drafts_that_agree_outweigh_a_generated_case(
 ) -> None:
     state = run_of(CASES, *drafts)
     assert contradicted(state, ("c0", "d1", "d2")) == expected
+
+
+def test_the_same_program_twice_by_one_model_is_one_opinion() -> None:
+    state = run_of(CASES, RIGHT, RIGHT)
+    same = tuple(replace(candidate, code="x = 0") for candidate in state.candidates)
+    assert contradicted(replace(state, candidates=same), ("c0", "d1")) == frozenset()
 
 
 def test_without_a_case_of_yours_nothing_is_disputed() -> None:

@@ -102,6 +102,7 @@ class Bench:
 
     def go(self, steps: Kept) -> RunState:
         writer = Writer(self.log, "r")
+        writer.begin()
         steps.context = Context(writer=writer, ports=self.ports, steps=steps)
         try:
             carry_out(steps.context)

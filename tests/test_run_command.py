@@ -222,14 +222,22 @@ def test_check_names_what_is_missing(tmp_path: Path, server: FakeOllama) -> None
     assert result.returncode == 3
 
 
-def test_the_first_page_comes_quickly_also_with_dead_endpoints(tmp_path: Path) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(
-        'ollama: {base_url: "http://192.0.2.1:11434", models: {generator: codellama}}\n'
-        f'embedded: off\ndata_dir: "{tmp_path}/data"\n'
-    )
-    with started(config) as (_, url):
-        page = eventually(lambda: page_of(url))
+def test_the_page_does_not_wait_for_endpoints_that_say_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f'ollama: {{base_url: "http://127.0.0.1:{silent.getsockname()[1]}", '
+            "models: {generator: codellama}}\n"
+            f'embedded: off\ndata_dir: "{tmp_path}/data"\ntimeouts: {{first_byte_s: 3600}}\n'
+        )
+        with started(config) as (_, url):
+            page = eventually(lambda: page_of(url))
+            # The endpoint has been asked and holds its answer back; the page is there all the same.
+            silent.settimeout(20)
+            asked, _ = silent.accept()
+            with asked:
+                assert asked.recv(4096)
+                assert "<textarea" in page_of(url)
     assert "<textarea" in page
 
 

@@ -340,7 +340,7 @@ def test_too_many_endpoints_are_refused_and_all_of_them_kept(
     site: Web, browser: FlaskClient
 ) -> None:
     before = site.config_path.read_text()
-    rows = [f"http://10.0.0.{number}:11434" for number in range(66)]
+    rows = [f"http://127.0.0.{number}:11434" for number in range(66)]
     status, page = settings(browser, "generator", model="m", endpoint=rows)
     assert status == 400
     assert "at most 64 endpoints. Remove 2 endpoints and save again" in page
@@ -405,8 +405,11 @@ def test_each_reason_for_a_stand_in_is_told_once_with_its_roles(site: Web) -> No
         for role, why in whys.items()
     ]
     with site.app.test_request_context("/"):
-        page = render_template("_status.html", builtin=(), roles=roles, place="index")
-    assert "The built-in model serves all roles." in page
+        line = render_template("_status.html", builtin=(), roles=roles, place="index")
+        page = render_template("_status.html", builtin=(), roles=roles, place="settings")
+    assert "The built-in model serves all roles." in line
+    assert "the settings say why" in line
+    assert "A is down" not in line
     assert "<li>Overseer and evaluator: A is down.</li><li>Triage: B lacks m.</li>" in page
 
 

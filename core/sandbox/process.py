@@ -27,7 +27,13 @@ def launch(job: dict[str, Any], *, wall_s: float, cancel: Cancel) -> dict[str, A
     The launcher holds one end of a socket whose other end only we hold: closing it, or our death,
     ends the execution and everything in it.
     """
-    data = json.dumps(job).encode()
+    try:
+        return _launch(json.dumps(job).encode(), wall_s, cancel)
+    except OSError as error:
+        raise SandboxError(f"The sandbox's launcher can't be started: {error}") from error
+
+
+def _launch(data: bytes, wall_s: float, cancel: Cancel) -> dict[str, Any]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         # start_new_session: a Ctrl-C at the terminal is for the app, which then closes the socket.
