@@ -197,25 +197,19 @@ def test_opinions_overrule_nothing(opened: Services, play: Play) -> None:
     assert state.score.reason.startswith("No answer:")
 
 
-def test_a_dead_endpoint_costs_no_run(tmp_path: Path, play: Play) -> None:
-    with FakeOllama(script=play) as dead:
-        pass
-    with FakeOllama(script=play) as alive:
-        path_more = ""
-        dead_first = FakeUrl(dead.url)
-        with services(tmp_path, alive, dead_first, more=path_more) as opened:  # type: ignore[arg-type]
-            states = [carry_out(opened, "add two numbers") for _ in range(2)]
-    assert [state.outcome for state in states] == ["passed", "passed"]
-    failures = [f for state in states for call in state.calls for f in call.failures]
-    assert {failure.endpoint for failure in failures} == {dead.url}
-    assert len(failures) == 1
-
-
-class FakeUrl:
-    """An address where nobody listens any more."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
+def test_an_endpoint_that_dies_costs_no_run(tmp_path: Path, play: Play) -> None:
+    with (
+        FakeOllama(script=play) as alive,
+        FakeOllama(script=play) as dying,
+        services(tmp_path, alive, dying) as opened,
+    ):
+        before = carry_out(opened, "add two numbers")
+        # Nobody has asked it since, so the next call to it finds out.
+        dying.close()
+        after = carry_out(opened, "add two numbers")
+    assert [before.outcome, after.outcome] == ["passed", "passed"]
+    assert [f.endpoint for call in before.calls for f in call.failures] == []
+    assert [f.endpoint for call in after.calls for f in call.failures] == [dying.url]
 
 
 def test_nobody_answers_is_an_error_that_lists_whom_it_asked(tmp_path: Path, play: Play) -> None:
