@@ -42,16 +42,18 @@ def contradicted(state: RunState, drafts: Sequence[str]) -> frozenset[str]:
     yours = {case.id for case in state.cases if case.origin == "yours"}
     if not yours:
         return frozenset()
-    results: list[dict[str, CaseResult]] = []
-    agreeing: list[CandidateState] = []
-    for candidate in state.candidates:
-        if candidate.candidate in drafts and candidate.execution is not None:
-            by_id = {result.id: result for result in candidate.execution.cases}
-            if all(case in by_id and by_id[case].result == "passed" for case in yours):
-                results.append(by_id)
-                agreeing.append(candidate)
+    agreeing = [
+        candidate
+        for candidate in state.candidates
+        if candidate.candidate in drafts and yours <= candidate.passed_ids
+    ]
     if _independent(agreeing) < AGREEING_DRAFTS:
         return frozenset()
+    results = [
+        {result.id: result for result in candidate.execution.cases}
+        for candidate in agreeing
+        if candidate.execution is not None
+    ]
     return frozenset(
         case.id
         for case in state.cases

@@ -25,16 +25,15 @@ def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
     names = [f"d{n}" for n in range(1, context.recorded("drafts", lambda: _wanted(context)) + 1)]
     for number, name in enumerate(names):
         # Recorded, because a replay sees the later executions in the log too.
-        if context.recorded(f"enough-{name}", lambda: _one_passed(context)):
+        if context.recorded(f"enough-{name}", lambda: _one_passes(context)):
             return
         _write_draft(context, name, FIRST_TEMPERATURE + TEMPERATURE_STEP * number, skills)
         execute(context, name, skills)
         settle(context, ("c0", *names[: number + 1]), skills)
 
 
-def _one_passed(context: Context) -> bool:
-    ran = [candidate.execution for candidate in context.state().candidates]
-    return any(execution is not None and execution.status == "passed" for execution in ran)
+def _one_passes(context: Context) -> bool:
+    return any(candidate.passes for candidate in context.state().candidates)
 
 
 def _write_draft(context: Context, name: str, temperature: float, skills: Sequence[Skill]) -> None:

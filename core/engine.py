@@ -94,7 +94,7 @@ def _conclude(context: Context, skills: Sequence[Skill]) -> None:
     """The outcome, from what was executed alone; a verified solution becomes a skill."""
     state = context.state()
     best = best_candidate(state)
-    if best.execution is None or best.execution.status != "passed":
+    if not best.passes:
         _write_end(context, "failed", reason_failed(state, best))
         return
     name = context.recorded("remember", lambda: _remember(context, state, best.code))

@@ -28,7 +28,7 @@ def escalate(context: Context, skills: Sequence[Skill]) -> None:
     for attempt in range(1, of + 1):
         # A replay sees later candidates in the log too, and must decide as it did the first time.
         best = best_candidate(context.state(), before=attempt)
-        if best.execution is None or best.execution.status == "passed":
+        if best.execution is None or best.passes:
             return
         candidate = _fix(context, attempt, of, best, best.execution, skills)
         execution = execute(context, candidate, skills)

@@ -311,6 +311,12 @@ class EventLog:
         with storage_errors(self.path), self._engine.connect() as connection:
             return tuple(connection.execute(statement).scalars())
 
+    def check(self, run_id: str) -> None:
+        """RunNotFound if there is no such run; reads none of its events."""
+        with storage_errors(self.path), self._engine.connect() as connection:
+            if not self._exists(connection, run_id):
+                raise RunNotFound(run_id)
+
     def is_claimed(self, run_id: str) -> bool:
         """Whether any process has begun to carry the run out."""
         statement = sa.select(_runs.c.epoch).where(_runs.c.id == run_id)

@@ -64,6 +64,7 @@ class CallState:
     first_token_s: float = 0.0
     seconds: float = 0.0
     finish_reason: str = ""
+    error: str = ""
     message: str = ""
     failures: tuple[ev.EndpointFailed, ...] = ()
 
@@ -81,11 +82,20 @@ class CandidateState:
     rolled_back: str = ""
 
     @property
+    def passes(self) -> bool:
+        """Whether it was executed and passed every case that it was given."""
+        return self.execution is not None and self.execution.status == "passed"
+
+    @property
+    def passed_ids(self) -> frozenset[str]:
+        """The cases it passed."""
+        ran = self.execution.cases if self.execution else ()
+        return frozenset(result.id for result in ran if result.result == "passed")
+
+    @property
     def passed(self) -> int:
         """How many cases it passed."""
-        if self.execution is None:
-            return 0
-        return sum(result.result == "passed" for result in self.execution.cases)
+        return len(self.passed_ids)
 
     @property
     def total(self) -> int:
@@ -323,4 +333,4 @@ def _call(
                 finish_reason=p.finish_reason,
             )
         case ev.CallFailed() as p:
-            return replace(call, status="failed", message=p.message)
+            return replace(call, status="failed", error=p.error, message=p.message)

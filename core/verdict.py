@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from core.events import Case
 from core.packet import first_error, head
 from core.state import CandidateState, RunState
+from core.suite import Counts, counts
 
 
 def best_candidate(state: RunState, before: int | None = None) -> CandidateState:
@@ -20,9 +18,8 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
     def worth(candidate: CandidateState) -> tuple[bool, int, int, int]:
         if candidate.execution is None:
             return (False, -1, -1, candidate.attempt)
-        passed = {r.id for r in candidate.execution.cases if r.result == "passed"}
-        whole = candidate.execution.status == "passed"
-        return (whole, len(passed & yours), len(passed), candidate.attempt)
+        passed = candidate.passed_ids
+        return (candidate.passes, len(passed & yours), len(passed), candidate.attempt)
 
     counted = [c for c in state.candidates if before is None or c.attempt < before]
     return max(counted, key=worth)
@@ -30,11 +27,11 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
 
 def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str:
     """By how many cases of which kind it passed."""
-    counted = [case for case in state.cases if not case.disputed]
-    text = f"Passes all {_cases(len(counted))}: {_kinds(counted)}."
-    disputed = len(state.cases) - len(counted)
-    if disputed:
-        text += f" {disputed} generated {'is' if disputed == 1 else 'are'} disputed: independent"
+    suite = counts(state.cases, best.execution.cases if best.execution else ())
+    text = f"Passes all {_cases(suite.total)}: {_kinds(suite)}."
+    if suite.disputed:
+        be = "is" if suite.disputed == 1 else "are"
+        text += f" {suite.disputed} generated {be} disputed: independent"
         text += " drafts agree on another result."
     if best.attempt:
         text += f" Mended on attempt {best.attempt}."
@@ -59,10 +56,8 @@ def _cases(count: int) -> str:
     return f"{count} case" if count == 1 else f"{count} cases"
 
 
-def _kinds(cases: Sequence[Case]) -> str:
-    yours = sum(case.origin == "yours" for case in cases)
-    generated = len(cases) - yours
-    parts = [f"{yours} of your own"] if yours else []
-    if generated:
-        parts.append(f"{generated} generated")
+def _kinds(suite: Counts) -> str:
+    parts = [f"{suite.yours_total} of your own"] if suite.yours_total else []
+    if suite.generated_total:
+        parts.append(f"{suite.generated_total} generated")
     return ", ".join(parts)

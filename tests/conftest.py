@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake_ollama import FakeOllama
+from play import Play
 from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM_ARGS = [
@@ -20,6 +22,19 @@ CHROMIUM_ARGS = [
     "--disable-sync",
 ]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+def play() -> Play:
+    """What the model server answers; a test changes its fields."""
+    return Play()
+
+
+@pytest.fixture
+def server(play: Play) -> Iterator[FakeOllama]:
+    """A model server that answers by the play."""
+    with FakeOllama(script=play) as fake:
+        yield fake
 
 
 @pytest.fixture(scope="session")

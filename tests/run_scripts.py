@@ -245,7 +245,7 @@ def cancelled_run() -> Iterator[ev.Payload]:
     yield ev.StageStarted(stage="code")
     yield from list(call("code.1.1", "generator", "code", FIRST_CODE))[:5]
     yield ev.CancelRequested()
-    yield ev.CallFailed(call="code.1.1", error="cancelled", message="Cancelled")
+    yield ev.CallFailed(call="code.1.1", error="Cancelled", message="Cancelled")
     yield ev.RunFinished(outcome="cancelled", reason="You stopped it during the stage code.")
 
 
@@ -281,7 +281,7 @@ def error_run() -> Iterator[ev.Payload]:
     asked = ev.PromptWritten(call="strategy.1.1", role="overseer", purpose="strategy", text="Plan")
     yield asked
     message = "overseer: 1 endpoint tried - refused. Start Ollama or set embedded: auto."
-    yield ev.CallFailed(call="strategy.1.1", error="no_endpoint", message=message)
+    yield ev.CallFailed(call="strategy.1.1", error="NoEndpointLeft", message=message)
     yield ev.RunFinished(outcome="error", reason=message)
 
 

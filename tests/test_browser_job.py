@@ -18,17 +18,6 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture
-def play() -> Play:
-    return Play()
-
-
-@pytest.fixture
-def server(play: Play) -> Iterator[FakeOllama]:
-    with FakeOllama(script=play) as fake:
-        yield fake
-
-
-@pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()

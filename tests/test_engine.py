@@ -19,17 +19,6 @@ from core.state import RunState
 
 
 @pytest.fixture
-def play() -> Play:
-    return Play()
-
-
-@pytest.fixture
-def server(play: Play) -> Iterator[FakeOllama]:
-    with FakeOllama(script=play) as fake:
-        yield fake
-
-
-@pytest.fixture
 def opened(tmp_path: Path, server: FakeOllama) -> Iterator[Services]:
     with services(tmp_path, server) as open_ones:
         yield open_ones

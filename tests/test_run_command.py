@@ -24,17 +24,6 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN = [sys.executable, str(ROOT / "run.py")]
 
 
-@pytest.fixture
-def play() -> Play:
-    return Play()
-
-
-@pytest.fixture
-def server(play: Play) -> Iterator[FakeOllama]:
-    with FakeOllama(script=play) as fake:
-        yield fake
-
-
 @contextmanager
 def started(config: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The server and its address; killed outright at the end if it still runs."""

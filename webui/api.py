@@ -16,7 +16,7 @@ from core.events import Event, RunFinished, event_to_dict
 from core.log import EventLog, RunSummary
 from core.state import RunState, fold
 from webui import lineage
-from webui.live import WATCH_S, Live, check_run, parse_after
+from webui.live import WATCH_S, Live, parse_after
 
 if TYPE_CHECKING:
     from core.endpoints import RoleStatus
@@ -156,7 +156,7 @@ def _before(log: EventLog, run_id: str | None) -> str | None:
     if run_id is None:
         return None
     try:
-        check_run(log, run_id)
+        log.check(run_id)
     except RunNotFound as error:
         raise BadInput("before", f"`before` must be a run's id. {error.message}") from error
     return run_id

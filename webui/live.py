@@ -22,7 +22,6 @@ FRAME_GAP_S = 0.1
 WATCH_S = 1.0
 FAREWELL_S = 5.0
 GOING_AWAY, TRY_LATER = 1012, 1013
-_BEYOND_ALL = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,6 @@ def parse_after(text: str | None) -> int:
     if re.fullmatch("-1|[0-9]{1,11}", text) is None:
         raise BadInput("after", "`after` must be the number of an event, or -1 for all of them.")
     return int(text)
-
-
-def check_run(log: EventLog, run_id: str) -> None:
-    """RunNotFound if there is no such run; reads none of its events."""
-    log.since(run_id, _BEYOND_ALL)
 
 
 def register(app: Flask, log: EventLog, live: Live) -> None:
@@ -66,7 +60,7 @@ def register(app: Flask, log: EventLog, live: Live) -> None:
     def refuse_early() -> None:
         if request.endpoint == "live":
             parse_after(request.args.get("after"))
-            check_run(log, (request.view_args or {})["run_id"])
+            log.check((request.view_args or {})["run_id"])
 
 
 def _follow(ws: Any, log: EventLog, run_id: str, stopping: threading.Event) -> None:

@@ -11,7 +11,6 @@ from core.errors import BadInput, StorageError
 from core.state import RunState, fold
 from webui import render, status
 from webui.errors import status_of
-from webui.live import check_run
 
 if TYPE_CHECKING:
     from core.services import Services
@@ -37,7 +36,7 @@ def blueprint(services: Services) -> Blueprint:
     def start_page(goal: str, problem: str = "") -> str:
         before = request.args.get("before")
         if before is not None:
-            check_run(services.log, before)
+            services.log.check(before)
         return render_template(
             "index.html",
             goal=goal,

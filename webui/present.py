@@ -156,7 +156,7 @@ def running_calls(state: RunState) -> tuple[CallState, ...]:
 
 def was_cancelled(call: CallState) -> bool:
     """Whether the user, and no fault, ended the call."""
-    return call.status == "failed" and call.message == Cancelled().message
+    return call.status == "failed" and call.error == Cancelled.__name__
 
 
 def announcement(state: RunState) -> str:
