@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from core.ask import Answer, ask, recorded
 from core.config import Config
@@ -12,6 +13,7 @@ from core.errors import ModelAnswerError
 from core.events import CandidateWritten, Role
 from core.replies import Plan, extract_code
 from core.sandbox import Sandbox
+from core.sandbox.packages import Packages
 from core.state import RunState
 from core.steps import Json, Steps
 from core.tools import SkillLibrary
@@ -30,6 +32,7 @@ class Ports:
     sandbox: Sandbox
     skills: SkillLibrary
     config: Callable[[], Config]
+    packages: Packages = field(default_factory=lambda: Packages((), Path()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from core.context import Context
 from core.dispute import settle
-from core.packet import code_stub
+from core.packet import code_stub, surroundings
 from core.prompts import render
 from core.testing import execute
 from core.tools import Skill, offer
@@ -48,6 +48,7 @@ def _write_draft(context: Context, name: str, temperature: float, skills: Sequen
                 # Plans by a model this small lead it astray.
                 strategy="",
                 tools=offer(skills),
+                **surroundings(state),
             ),
             temperature=temperature,
         )

@@ -24,7 +24,7 @@ from core.errors import (
 from core.escalation import escalate
 from core.events import Outcome, RunFinished, SkillSaved
 from core.judging import judge
-from core.planning import find_tools, take_tests, write_code, write_strategy
+from core.planning import find_tools, take_packages, take_tests, write_code, write_strategy
 from core.state import Phase, RunState
 from core.steps import Leaving
 from core.testing import execute
@@ -67,6 +67,7 @@ def _work(context: Context) -> None:
     rung = context.ports.sandbox.rung
     if not rung.runs:
         raise SandboxError(f"Generated code can't be run safely here: {rung.mend}")
+    take_packages(context)
     skills = find_tools(context)
     write_strategy(context, skills)
     tests = context.steps.part("tests")

@@ -37,12 +37,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
-    """What one case did: `message` is the last line of its error, '' when it passed."""
+    """What one case did: `message` is the last line of its error, '' when it passed.
+
+    `seconds` is from start to end; `cpu_s` and `peak_bytes` are the candidate's process alone.
+    """
 
     id: str
     result: Result
     message: str = ""
     seconds: float = 0.0
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +60,26 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """A file that came with a goal: `sha256` is hex, `head` a text's first lines ('' for others).
+
+    Its content is kept beside the log.
+    """
+
+    name: str
+    size_bytes: int
+    sha256: str
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
     """A goal was taken on; `rung` names the sandbox that its code will run in."""
 
     goal: str
     config_digest: str
     rung: str
+    files: tuple[InputFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +87,22 @@ class RunResumed:
     """The process that carried the run ended; another took it up at its last finished step."""
 
     times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagesAwaited:
+    """The run waits until these packages (requirement strings) are installed."""
+
+    wanted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagesOffered:
+    """What the code may import besides the standard library, like "numpy 2.1.0"; `problem` says
+    why it is nothing."""
+
+    packages: tuple[str, ...]
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +307,8 @@ class RunFinished:
 Payload: TypeAlias = (
     RunStarted
     | RunResumed
+    | PackagesAwaited
+    | PackagesOffered
     | StageStarted
     | StageFinished
     | ToolsFound

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from core import events as ev
+from core.sandbox.names import size
 
 
 def lines(event: ev.Event) -> tuple[str, ...]:
     """What the terminal shows for this event; most kinds that repeat show nothing."""
     match event.payload:
         case ev.RunStarted() as p:
-            return (f"Run {event.run_id} (sandbox: {p.rung})", f"Goal: {_short(p.goal)}")
+            files = ", ".join(f"{file.name} ({size(file.size_bytes)})" for file in p.files)
+            first = (f"Run {event.run_id} (sandbox: {p.rung})", f"Goal: {_short(p.goal)}")
+            return (*first, f"Files: {files}") if files else first
         case ev.RunResumed():
             return ("Taken up again at its last finished step",)
+        case ev.PackagesAwaited() as p:
+            return (f"Waiting for packages: {', '.join(p.wanted)}...",)
+        case ev.PackagesOffered() as p:
+            if p.problem:
+                return (f"✗ No packages: {_short(p.problem, 600)}",)
+            return (f"Packages: {', '.join(p.packages)}",)
         case ev.ToolsFound() as p:
             return (f"Tools: {', '.join(p.names) or 'none'} ({p.why})",)
         case ev.RequestSent() as p:

@@ -16,9 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
+
+# Not used here, but the first query looks whether it was imported; half imported by another thread
+# (which opens DBOS) it would be a fault.
+import sqlalchemy.orm  # noqa: F401
 from sqlalchemy.engine import Connection, Row
 
 from core.errors import IllegalEvent, RunNotFound, StorageError
@@ -33,6 +38,7 @@ from core.events import (
 )
 
 SCHEMA_VERSION = 1
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 HUB_POLL_S = 0.05
 HUB_RETRY_S = 1.0
 
@@ -58,6 +64,14 @@ _events = sa.Table(
     sa.Column("key", sa.String),
     sa.Column("body", sa.Text, nullable=False),
     sa.UniqueConstraint("run_id", "key"),
+)
+# What came with the goals; the first event of a run says what there is.
+_files = sa.Table(
+    "files",
+    _metadata,
+    sa.Column("run_id", sa.String, sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
 
@@ -153,8 +167,10 @@ class EventLog:
 
     # Writing
 
-    def create(self, run_id: str, first: RunStarted) -> Event:
-        """Begin a run; its first event has seq 0."""
+    def create(
+        self, run_id: str, first: RunStarted, files: Mapping[str, bytes] = _NO_FILES
+    ) -> Event:
+        """Begin a run, all of it or nothing; its first event has seq 0 and tells of the `files`."""
         at = self._now()
         with storage_errors(self.path), self._engine.begin() as connection:
             connection.execute(
@@ -162,6 +178,8 @@ class EventLog:
             )
             event = Event(run_id=run_id, seq=0, at=at, payload=first)
             self._insert(connection, event, key=None)
+            for name, data in files.items():
+                connection.execute(_files.insert().values(run_id=run_id, name=name, data=data))
         self._tell({run_id: 1})
         return event
 
@@ -255,6 +273,13 @@ class EventLog:
             if not rows and not self._exists(connection, run_id):
                 raise RunNotFound(run_id)
         return [_event(row) for row in rows]
+
+    def files(self, run_id: str) -> dict[str, bytes]:
+        """The files that came with the run's goal, by name; empty for an unknown run."""
+        statement = sa.select(_files.c.name, _files.c.data).where(_files.c.run_id == run_id)
+        with storage_errors(self.path), self._engine.connect() as connection:
+            rows = connection.execute(statement.order_by(_files.c.name)).all()
+        return {row.name: bytes(row.data) for row in rows}
 
     def wait(self, run_id: str, after: int, timeout_s: float) -> list[Event]:
         """Like `since`, but waits up to `timeout_s` seconds for the first; [] on timeout."""

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from core.events import Case, ExecutionFinished
+from core.inputs import told
 from core.prompts import render
 from core.state import CandidateState, RunState
 
@@ -66,6 +67,12 @@ def judged_output(candidate: CandidateState, cases: Sequence[Case]) -> str:
     return f"{counted}\n{head(error_output(execution, cases), 1200)}"
 
 
+def surroundings(state: RunState) -> dict[str, str]:
+    """What the code will find where it runs, as the prompts' values `packages` and `files`."""
+    offered = state.packages.packages if state.packages else ()
+    return {"packages": ", ".join(offered), "files": told(state.files)}
+
+
 def escalation_prompt(state: RunState, candidate: CandidateState, tools: str) -> str:
     """The full context of a failure: goal, strategy, tools, code, error, output, past attempts."""
     execution = candidate.execution
@@ -80,6 +87,7 @@ def escalation_prompt(state: RunState, candidate: CandidateState, tools: str) ->
         earlier=_earlier(state, candidate),
         name=state.name,
         signature=state.signature,
+        **surroundings(state),
     )
 
 

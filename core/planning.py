@@ -9,8 +9,16 @@ from functools import partial
 from core.ask import StepFailed
 from core.context import Context
 from core.errors import Cancelled
-from core.events import Case, Role, StrategyWritten, TestsWritten, ToolsFound
-from core.packet import MAX_STRATEGY, code_stub, head
+from core.events import (
+    Case,
+    PackagesAwaited,
+    PackagesOffered,
+    Role,
+    StrategyWritten,
+    TestsWritten,
+    ToolsFound,
+)
+from core.packet import MAX_STRATEGY, code_stub, head, surroundings
 from core.prompts import render
 from core.replies import Plan, extract_plan
 from core.steps import Json
@@ -25,6 +33,22 @@ TEST_WRITERS: tuple[tuple[str, Role, float], ...] = (
     ("tests-stronger", "escalation", 0.2),
     ("tests-again", "generator", 0.7),
 )
+
+
+def take_packages(context: Context) -> None:
+    """Wait until the configured packages are installed, and note which the code may import.
+
+    Where they can't be had the run goes on without them, and the models are told so.
+    """
+    packages = context.ports.packages
+    before = packages.state
+    if before.phase == "none":
+        return
+    if before.phase in ("missing", "installing"):
+        context.writer.write(PackagesAwaited(wanted=before.wanted), key="packages-awaited")
+    now = packages.ensure(context.writer.cancel)
+    offered = PackagesOffered(packages=now.asked, problem=now.message)
+    context.writer.write(offered, key="packages-offered")
 
 
 def find_tools(context: Context) -> tuple[Skill, ...]:
@@ -53,6 +77,7 @@ def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
                 tools=offer(skills),
                 # A name made up from the goal's words is no reason to forbid a better one.
                 name=given.name if given.name in goal else "",
+                **surroundings(context.state()),
             ),
             temperature=0.2,
             max_tokens=500,
@@ -76,6 +101,7 @@ def write_code(context: Context, skills: Sequence[Skill]) -> str:
                 stub=code_stub(goal, plan.name, plan.signature),
                 strategy=_plan_for(context, "generator", plan),
                 tools=offer(skills),
+                **surroundings(context.state()),
             ),
             temperature=0.0,
         )
@@ -125,6 +151,7 @@ def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case
         call=_example_call(plan),
         examples="\n".join(case.source for case in yours),
         count=GENERATED_CASES,
+        **surroundings(context.state()),
     )
 
 

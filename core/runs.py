@@ -7,18 +7,23 @@ import secrets
 import threading
 import time
 import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from core.context import Context, Ports
 from core.engine import carry_out
 from core.errors import BadInput, IllegalEvent, StorageError
 from core.events import CancelRequested, RunFinished, RunStarted
+from core.inputs import described
 from core.log import EventLog
 from core.planning import write_tests
+from core.sandbox.files import check_inputs
 from core.steps import Json, Leaving, Steps
 from core.writer import Writer
 
 MAX_GOAL = 20_000
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 # The page is there before the engine; a goal that comes in between waits this long for it.
 ATTACH_S = 15.0
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -86,9 +91,13 @@ class Runs:
         self._durable, self._refusal = None, why
         self._attached.set()
 
-    def start(self, goal: str) -> str:
-        """Take a goal on and return its run's id; BadInput or StorageError when that can't be."""
+    def start(self, goal: str, files: Mapping[str, bytes] = _NO_FILES) -> str:
+        """Take a goal on and return its run's id; BadInput or StorageError when that can't be.
+
+        `files` are there, by name, wherever the code is executed.
+        """
         text = checked_goal(goal)
+        check_inputs(files, limit_bytes=self._ports.config().run.input_files_bytes)
         if not self._attached.wait(ATTACH_S) or self._durable is None:
             raise StorageError(self._refusal)
         run_id = new_run_id()
@@ -96,8 +105,9 @@ class Runs:
             goal=text,
             config_digest=self._ports.config().digest,
             rung=self._ports.sandbox.rung.name,
+            files=described(files),
         )
-        self._log.create(run_id, first)
+        self._log.create(run_id, first, files)
         self._durable.submit(run_id)
         return run_id
 

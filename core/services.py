@@ -20,7 +20,10 @@ from core.executor import Executor, abandoned, take_server, take_terminal
 from core.log import EventLog
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
+from core.sandbox.packages import Packages
 from core.tools import SkillLibrary
+from core.tryout import TryOut
+from core.warmup import WarmUp
 
 if TYPE_CHECKING:
     from core.durable import Durable
@@ -32,14 +35,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the page, the API and the terminal work with."""
+    """What the page, the API and the terminal work with.
+
+    `opened_with` is the configuration that the sandbox and the packages were made from; they keep
+    to it until the next start.
+    """
 
     config: ConfigStore
+    opened_with: Config
     log: EventLog
     runs: Runs
     client: Client
     builtin: Builtin | None
     sandbox: Sandbox
+    packages: Packages
+    tryout: TryOut
 
 
 @contextmanager
@@ -58,20 +68,25 @@ def open_services(
         log = EventLog(config.data_dir / "events.db")
         builtin = _builtin(config)
         client = Client(store.refresh, builtin=builtin)
-        sandbox = _sandbox(config)
+        packages = Packages(config.sandbox.packages, config.data_dir / "packages")
+        sandbox = _sandbox(config, packages)
+        skills = SkillLibrary(config.data_dir / "skills")
         ports = Ports(
-            client=client,
-            sandbox=sandbox,
-            skills=SkillLibrary(config.data_dir / "skills"),
-            config=store.refresh,
+            client=client, sandbox=sandbox, skills=skills, config=store.refresh, packages=packages
         )
-        runs = Runs(log, ports)
+        runs, tryout = Runs(log, ports), TryOut(log, sandbox, skills)
         engine = _Engine(config, executor, runs, log, terminal=terminal)
-        warm_up = threading.Thread(
-            target=_warm_up, args=(client, builtin, sandbox), name="warm-up", daemon=True
-        )
+        warm_up = WarmUp(client, builtin, sandbox, packages)
         services = Services(
-            config=store, log=log, runs=runs, client=client, builtin=builtin, sandbox=sandbox
+            config=store,
+            opened_with=config,
+            log=log,
+            runs=runs,
+            client=client,
+            builtin=builtin,
+            sandbox=sandbox,
+            packages=packages,
+            tryout=tryout,
         )
         if not idle:
             client.start()
@@ -80,11 +95,13 @@ def open_services(
         try:
             yield services
         finally:
+            tryout.close()
             engine.close()
             if builtin is not None:
                 builtin.close()
-            if not idle:
-                warm_up.join()
+            warm_up.close()
+            packages.close()
+            sandbox.close()
             client.close()
             log.close()
     finally:
@@ -101,7 +118,7 @@ def _builtin(config: Config) -> Builtin | None:
     )
 
 
-def _sandbox(config: Config) -> Sandbox:
+def _sandbox(config: Config, packages: Packages) -> Sandbox:
     asked = config.sandbox
     limits = Limits(
         wall_s=asked.wall_s,
@@ -111,15 +128,16 @@ def _sandbox(config: Config) -> Sandbox:
         output_bytes=asked.output_bytes,
         scratch_bytes=asked.scratch_bytes,
         processes=asked.processes,
+        files_bytes=asked.files_bytes,
+        files=asked.files,
     )
-    return Sandbox(limits, allow_unsandboxed=asked.allow_unsandboxed_code)
-
-
-def _warm_up(client: Client, builtin: Builtin | None, sandbox: Sandbox) -> None:
-    """Find the sandbox's rung, and fetch the built-in model if nobody else serves some role."""
-    _ = sandbox.rung
-    if builtin is not None and any(role.served_by_builtin for role in client.probe()):
-        builtin.start()
+    return Sandbox(
+        limits,
+        allow_unsandboxed=asked.allow_unsandboxed_code,
+        warm=asked.warm,
+        # They may be installed only later.
+        site=lambda: packages.site,
+    )
 
 
 class _Engine:

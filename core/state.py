@@ -116,6 +116,9 @@ class RunState:
     started_at: float = 0.0
     finished_at: float | None = None
     resumed: int = 0
+    files: tuple[ev.InputFile, ...] = ()
+    packages: ev.PackagesOffered | None = None
+    packages_awaited: tuple[str, ...] = ()
     stages: tuple[StageState, ...] = ()
     tools: tuple[str, ...] = ()
     tools_why: str = ""
@@ -180,10 +183,15 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
                 goal=p.goal,
                 rung=p.rung,
                 config_digest=p.config_digest,
+                files=p.files,
                 started_at=at,
             )
         case ev.RunResumed() as p:
             return replace(state, resumed=p.times, calls=_interrupted(state.calls))
+        case ev.PackagesAwaited() as p:
+            return replace(state, packages_awaited=p.wanted)
+        case ev.PackagesOffered() as p:
+            return replace(state, packages=p, packages_awaited=())
         case ev.StageStarted() as p:
             return replace(state, stages=_stage_started(state.stages, p.stage, at))
         case ev.StageFinished() as p:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import StorageError
 from core.events import CallFailed, Event, RunFinished, event_to_dict
+from core.inputs import read_paths
 from core.lines import lines
 from core.services import Services, open_services
 
@@ -15,14 +17,16 @@ PASSED, NOT_PASSED, BAD_USAGE, NO_ENDPOINT = 0, 1, 2, 3
 _NOBODY_ANSWERED = ("NoEndpointLeft", "BuiltinUnavailable")
 
 
-def generate(goal: str, config_path: Path, *, as_json: bool) -> int:
-    """Carry one goal out and print the run as it happens; the exit status.
+def generate(goal: str, config_path: Path, *, as_json: bool, paths: Sequence[Path] = ()) -> int:
+    """Carry one goal out, with the files at `paths`, and print the run as it happens; the exit
+    status.
 
     0 passed, 1 not passed, 3 no endpoint could answer. Ctrl-C stops the run. Raises BadInput,
     ConfigError, StorageError.
     """
     with open_services(config_path, terminal=True) as services:
-        follower = _Follower(services, services.runs.start(goal), as_json=as_json)
+        files = read_paths(paths, services.config.current.run.input_files_bytes)
+        follower = _Follower(services, services.runs.start(goal, files), as_json=as_json)
         try:
             return follower.follow()
         except KeyboardInterrupt:
@@ -83,11 +87,22 @@ def check(config_path: Path) -> int:
 
 def _check_sandbox(services: Services) -> None:
     rung = services.sandbox.rung
-    print(f"{'✓' if rung.safe else '✗'} Sandbox: rung {rung.number}, {rung.name}")
+    warm = ", warm start" if rung.warm else ""
+    print(f"{'✓' if rung.safe else '✗'} Sandbox: rung {rung.number}, {rung.name}{warm}")
+    if not rung.runs:
+        print("  Generated code is refused here: nothing is run.")
+    elif not rung.safe:
+        print("  GENERATED CODE RUNS UNSANDBOXED, with your rights: sandbox.allow_unsandboxed_code")
     for lack in rung.lacks:
         print(f"  - {lack}")
     if rung.mend:
         print(f"  {rung.mend}")
+    state = services.packages.state
+    if state.phase != "none":
+        sign = {"ready": "✓", "installing": "…"}.get(state.phase, "✗")
+        print(f"{sign} {state.sentence()}")
+    if state.phase == "missing":
+        print("  They come at the next start, or at once by: python run.py packages")
 
 
 def _check_endpoints(services: Services) -> int:

@@ -33,6 +33,7 @@ def execute(
             code,
             [case for case in state.cases if not case.disputed],
             modules={skill.name: skill.source for skill in skills},
+            files=context.writer.files(),
             cancel=context.writer.cancel,
         )
         return {

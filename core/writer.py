@@ -71,6 +71,10 @@ class Writer:
             else:
                 return
 
+    def files(self) -> dict[str, bytes]:
+        """The files that came with the goal, by name."""
+        return self._log.files(self.run_id)
+
     def state(self) -> RunState:
         """The run as of now."""
         with self._lock:

@@ -72,6 +72,16 @@
     if (button) copy(button);
   });
 
+  // Before a long upload ends in a refusal.
+  page.addEventListener("change", ({target}) => {
+    if (!target.dataset?.limit) return;
+    const bytes = [...target.files].reduce((sum, file) => sum + file.size, 0);
+    const most = (target.dataset.limit / 1048576).toFixed(1);
+    const fault = `Together these are ${(bytes / 1048576).toFixed(1)} MiB; at most ${most} MiB can be sent.`;
+    target.setCustomValidity(bytes > Number(target.dataset.limit) ? fault : "");
+    target.reportValidity();
+  });
+
   function step(by) {
     const parts = all("#run .region > .card, #run .region > .rail").filter((part) => part.offsetParent);
     const at = parts.findIndex((part) => part.contains(page.activeElement));

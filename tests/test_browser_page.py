@@ -219,7 +219,7 @@ def test_by_keyboard_alone(site: Web, page: Page) -> None:
     for _ in range(7):
         page.keyboard.press("j")
         visited.append(page.evaluate(focused))
-    assert visited[:3] == ["r-stages", "r-code", "r-attempts"]
+    assert visited[:3] == ["r-stages", "r-code", "r-tryout"]
     assert visited[-1] == "r-calls"
     page.keyboard.press("k")
     assert page.evaluate(focused) == "r-strategy"

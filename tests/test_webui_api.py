@@ -149,7 +149,7 @@ def test_cancelling(site: Web, client: FlaskClient) -> None:
         ({"data": b"[" * 200_000, "content_type": "application/json"}, 400, "bad_input", ""),
         ({"data": DEEP, "content_type": "application/json"}, 400, "bad_input", ""),
         ({"data": {"goal": "x"}}, 415, "unsupported_media_type", None),
-        ({"json": {"goal": "x" * 1_100_000}}, 413, "request_entity_too_large", None),
+        ({"json": {"goal": "x" * 18_000_000}}, 413, "request_entity_too_large", None),
     ],
 )
 def test_bad_bodies(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from core.runs import Runs
 from core.state import RunState, apply
 from webui import lineage, render
 
+EMPTY: Mapping[str, bytes] = {}
 EVIL = "<script>alert(1)</script><hx-partial hx-target='#run'>"
 
 
@@ -221,7 +222,7 @@ def test_a_bad_goal_is_shown_again_with_the_reason(browser: FlaskClient, goal: s
 
 def test_a_full_disk_loses_no_text(site: Web) -> None:
     class FullDisk(Runs):
-        def start(self, goal: str) -> str:
+        def start(self, goal: str, files: Mapping[str, bytes] = EMPTY) -> str:
             raise StorageError("The disk that holds the log is full. Free some space.")
 
     runs = FullDisk.__new__(FullDisk)

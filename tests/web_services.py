@@ -22,8 +22,10 @@ from core.events import CancelRequested, Payload, RunFinished
 from core.log import EventLog
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
+from core.sandbox.packages import Packages
 from core.services import Services
 from core.tools import SkillLibrary
+from core.tryout import TryOut
 
 CONFIG = """# My models.
 ollama:
@@ -115,11 +117,26 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
     client = Client(lambda: config.current, builtin=builtin)
     sandbox = shared_sandbox()
     skills = SkillLibrary(config.current.data_dir / "skills")
-    ports = Ports(client=client, sandbox=sandbox, skills=skills, config=lambda: config.current)
+    packages = Packages(config.current.sandbox.packages, config.current.data_dir / "packages")
+    ports = Ports(
+        client=client,
+        sandbox=sandbox,
+        skills=skills,
+        config=lambda: config.current,
+        packages=packages,
+    )
     runs, engine = Runs(log, ports), ScriptedEngine(log)
     runs.attach(engine)  # type: ignore[arg-type]  # all that is used of it is submit
     services = Services(
-        config=config, log=log, runs=runs, client=client, builtin=builtin, sandbox=sandbox
+        config=config,
+        opened_with=config.current,
+        log=log,
+        runs=runs,
+        client=client,
+        builtin=builtin,
+        sandbox=sandbox,
+        packages=packages,
+        tryout=TryOut(log, sandbox, skills),
     )
     app = webui.create_app(services, threads=8)
     app.testing = True

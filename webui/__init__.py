@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from core.sandbox.names import size
+from core.tryout import callables_of
 from webui import api, errors, lineage, live, metrics, pages, present, settings, status
 from webui.highlight import diff_lines, python_lines
-from webui.security import Security
+from webui.security import MAX_BODY_BYTES, Security
+from webui.tries import LastTries
+from webui.tries import blueprint as tries_blueprint
 
 if TYPE_CHECKING:
     from core.services import Services
@@ -28,7 +32,8 @@ def create_app(services: Services, *, host: str | None = None, threads: int = 64
         __name__, static_folder=str(ROOT / "static"), template_folder=str(ROOT / "templates")
     )
     config = services.config.current
-    Security(app, host or config.host, config.data_dir)
+    tries = LastTries()
+    Security(app, host or config.host, config.data_dir, lambda: upload_limit(services))
     connections = live.Live(threading.BoundedSemaphore(max(1, threads // 2)))
     app.extensions["live"] = connections
     app.extensions["services"] = services
@@ -40,21 +45,37 @@ def create_app(services: Services, *, host: str | None = None, threads: int = 64
         python_lines=python_lines,
         diff_lines=diff_lines,
         now=time.time,
+        last_try=tries.last,
+        packages=lambda: services.packages.state,
+        callables=callables_of,
+        file_size=size,
+        upload_limit=lambda: services.config.current.run.input_files_bytes,
     )
-    app.jinja_env.filters.update(moment=_moment, size=_size)
+    app.jinja_env.filters.update(moment=_moment, size=_size, sentence=status.sentence)
     errors.register(app)
     app.register_blueprint(pages.blueprint(services))
+    app.register_blueprint(tries_blueprint(services, tries))
     app.register_blueprint(settings.blueprint(services))
     app.register_blueprint(api.blueprint(services, connections))
     app.register_blueprint(metrics.blueprint(services))
     live.register(app, services.log, connections)
+    # Late, so that even a page without a word of its own tells of the sandbox.
+    app.context_processor(lambda: {"rung": status.rung(services)})
     return app
+
+
+def upload_limit(services: Services) -> int:
+    """The longest body in bytes that brings files: a good deal more than the files may have, so
+    that most of what is too large comes back to the form with a word about it."""
+    return 4 * services.config.current.run.input_files_bytes + MAX_BODY_BYTES
 
 
 def stop(app: Flask) -> None:
     """End the lasting connections within a second: browsers are told to come back (1012)."""
     connections: live.Live = app.extensions["live"]
     connections.stopping.set()
+    services: Services = app.extensions["services"]
+    services.tryout.close()
 
 
 def _moment(at: float) -> str:

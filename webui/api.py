@@ -17,6 +17,7 @@ from core.log import EventLog, RunSummary
 from core.state import RunState, fold
 from webui import lineage
 from webui.live import WATCH_S, Live, parse_after
+from webui.uploads import from_json
 
 if TYPE_CHECKING:
     from core.endpoints import RoleStatus
@@ -35,10 +36,11 @@ def blueprint(services: Services, live: Live) -> Blueprint:
 
     @api.post("/api/runs")
     def start() -> tuple[Response, int, dict[str, str]]:
-        goal = _json_object().get("goal")
+        body = _json_object()
+        goal = body.get("goal")
         if not isinstance(goal, str):
             raise BadInput("goal", 'The body must be like {"goal": "what the code should do"}.')
-        run_id = services.runs.start(goal)
+        run_id = services.runs.start(goal, from_json(body.get("files", [])))
         url = url_for("pages.run", run_id=run_id, _external=True)
         return jsonify(id=run_id, url=url), 201, {"Location": url}
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from flask import Flask, Response, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 
 from core.errors import AppError, BadInput, ConfigError, Problem, RunNotFound, StorageError
+from core.sandbox.names import size
+
+DRAINED_BYTES = 64 * 1024 * 1024
 
 ADVICE = {
     400: "Check the address or what you sent.",
     403: "Open the app by the address it printed at start, reload the page and try again.",
     404: "The start page lists all runs.",
     405: "This address can't be used in this way.",
-    413: "At most 1 MiB can be sent at once. Shorten the text.",
     415: "Send the body as JSON, with the header Content-Type: application/json.",
     500: "This is our fault. The terminal that the app runs in shows the details.",
 }
@@ -54,9 +57,25 @@ def _http_error(error: HTTPException) -> Response | tuple[Response | str, int]:
     if error.response is not None or status < 400:
         return error.get_response()  # type: ignore[return-value]
     own = error.description if error.description != type(error).description else None
+    if isinstance(error, RequestEntityTooLarge):
+        own = _too_much()
     message = ADVICE[500] if isinstance(error, InternalServerError) else own or ADVICE.get(status)
     code = error.name.lower().replace(" ", "_")
     return _answer(status, code, message or error.name, None)
+
+
+def _too_much() -> str:
+    """A browser that is still sending would take a closed connection for a fault: listen on."""
+    limit, length = request.max_content_length or 0, request.content_length or 0
+    ends_by_itself = request.environ.get("wsgi.input_terminated", False)
+    # Where reading on would wait for ever, only if nothing was read yet.
+    left = min(length, DRAINED_BYTES) if length > limit or ends_by_itself else 0
+    with contextlib.suppress(OSError, ValueError):
+        while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, 65536))):
+            left -= len(piece)
+    if length <= limit:
+        return f"A text can have at most {size(request.max_form_memory_size or 0)}. Shorten it."
+    return f"At most {size(limit)} can be sent at once. Send less text, or fewer or smaller files."
 
 
 def _answer(

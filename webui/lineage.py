@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core import events as ev
+from core.sandbox.names import size
 from core.state import CallState, CandidateState, RunState
+from core.tryout import chosen
 from core.verdict import best_candidate
 
 CASE_ICONS: Mapping[ev.Result, str] = {
@@ -91,9 +93,7 @@ def drafts(state: RunState) -> tuple[CandidateState, ...]:
 
 def shown_candidate(state: RunState) -> CandidateState | None:
     """The one whose code the code pane shows: the final one, else the newest."""
-    if state.finished and state.finished.candidate:
-        return state.candidate(state.finished.candidate)
-    return state.candidates[-1] if state.candidates else None
+    return chosen(state)
 
 
 def executed(state: RunState) -> tuple[CandidateState, ...]:
@@ -125,6 +125,9 @@ def _cell(result: ev.CaseResult | None) -> Cell:
         return Cell(result="", icon="", title="not given")
     word = result.result.replace("_", " ")
     title = f"{word}: {result.message}" if result.message else word
+    if result.peak_bytes:
+        milliseconds, cpu_ms = 1000 * result.seconds, 1000 * result.cpu_s
+        title += f" ({milliseconds:.0f} ms, {cpu_ms:.0f} ms CPU, {size(result.peak_bytes)})"
     return Cell(result=result.result, icon=CASE_ICONS[result.result], title=title)
 
 

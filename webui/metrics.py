@@ -40,7 +40,7 @@ class _FromServices(Collector):
         yield self._calls()
         yield from self._endpoints()
         yield self._runs()
-        yield self._rung()
+        yield from self._rung()
 
     def _calls(self) -> Metric:
         family = CounterMetricFamily(
@@ -85,10 +85,21 @@ class _FromServices(Collector):
             family.add_metric([outcome], count)
         return family
 
-    def _rung(self) -> Metric:
+    def _rung(self) -> Iterator[Metric]:
         rung = self._services.sandbox.rung
         family = GaugeMetricFamily(
             "codeevolver_sandbox_safe", "1 when generated code is isolated.", labels=["rung"]
         )
         family.add_metric([rung.number], float(rung.safe))
-        return family
+        runs = GaugeMetricFamily(
+            "codeevolver_sandbox_runs_code",
+            "1 when generated code is run, 0 when it is refused.",
+            labels=["rung", "name"],
+        )
+        runs.add_metric([rung.number, rung.name], float(rung.runs))
+        lacks = GaugeMetricFamily(
+            "codeevolver_sandbox_lacks", "What the rung does not cover.", labels=["what"]
+        )
+        for what in rung.lacks:
+            lacks.add_metric([what], 1)
+        yield from (family, runs, lacks)

@@ -11,6 +11,7 @@ from core.errors import BadInput, StorageError
 from core.state import RunState, fold
 from webui import render, status
 from webui.errors import status_of
+from webui.uploads import download, uploaded
 
 if TYPE_CHECKING:
     from core.services import Services
@@ -33,7 +34,7 @@ def blueprint(services: Services) -> Blueprint:
     """The pages over `services`."""
     pages = Blueprint("pages", __name__)
 
-    def start_page(goal: str, problem: str = "") -> str:
+    def start_page(goal: str, *, problem: str = "", field: str = "", files_from: str = "") -> str:
         before = request.args.get("before")
         if before is not None:
             services.log.check(before)
@@ -41,10 +42,12 @@ def blueprint(services: Services) -> Blueprint:
             "index.html",
             goal=goal,
             problem=problem,
+            field=field,
             examples=EXAMPLES,
             builtin=status.builtin(services),
             roles=services.client.status(),
-            rung=status.rung(services),
+            files_from=files_from,
+            old_files=tuple(services.log.files(files_from)) if files_from else (),
             runs=services.log.history(limit=HISTORY_PAGE, before=before),
             older=HISTORY_PAGE,
         )
@@ -56,15 +59,22 @@ def blueprint(services: Services) -> Blueprint:
     def index() -> str:
         again = request.args.get("again")
         goal = request.args.get("goal", "") if again is None else load(again).goal
-        return start_page(goal)
+        return start_page(goal, files_from=again or "")
 
     @pages.post("/runs")
     def start() -> BaseResponse | tuple[str, int]:
         goal = request.form.get("goal", "").replace("\r\n", "\n")
+        files_from = request.form.get("files_from", "")
         try:
-            run_id = services.runs.start(goal)
+            files = {**services.log.files(files_from), **uploaded()}
+            run_id = services.runs.start(goal, files)
         except (BadInput, StorageError) as error:
-            return start_page(goal, error.message), status_of(error)
+            message = error.message
+            if any(sent.filename for sent in request.files.getlist("files")):
+                message += " Choose your files again: a page can't keep them."
+            field = getattr(error, "field", "")
+            page = start_page(goal, problem=message, field=field, files_from=files_from)
+            return page, status_of(error)
         return redirect(url_for("pages.run", run_id=run_id), 303)
 
     @pages.get("/runs/<run_id>")
@@ -77,8 +87,15 @@ def blueprint(services: Services) -> Blueprint:
             live=render.connected(state),
             builtin=status.builtin(services),
             roles=services.client.status(),
-            rung=status.rung(services),
         )
+
+    @pages.get("/runs/<run_id>/files/<name>")
+    def input_file(run_id: str, name: str) -> BaseResponse:
+        data = services.log.files(run_id).get(name)
+        if data is None:
+            services.log.check(run_id)
+            abort(404, "No file of this name came with the run's goal.")
+        return download(name, data)
 
     @pages.post("/runs/<run_id>/cancel")
     def cancel(run_id: str) -> BaseResponse:
@@ -90,7 +107,9 @@ def blueprint(services: Services) -> Blueprint:
         shown = load(run_id).code
         if not shown:
             abort(404, "This run has no code.")
-        return _download(shown, "text/x-python", f"{run_id}.py")
+        response = Response(shown, mimetype="text/x-python")
+        response.headers["Content-Disposition"] = f'attachment; filename="{run_id}.py"'
+        return response
 
     @pages.get("/status")
     def status_lines() -> str:
@@ -109,9 +128,3 @@ def blueprint(services: Services) -> Blueprint:
         return render_template("_history.html", runs=services.log.history(limit=HISTORY_PAGE))
 
     return pages
-
-
-def _download(text: str, mimetype: str, name: str) -> Response:
-    response = Response(text, mimetype=mimetype)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

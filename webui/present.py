@@ -94,6 +94,11 @@ def banner(state: RunState) -> Banner:
     if state.finished is None:
         if state.phase is Phase.CANCELLING:
             return Banner(kind="running", icon="◐", headline="Cancelling …")
+        if state.packages_awaited:
+            detail = f"The run goes on when {', '.join(state.packages_awaited)} can be imported."
+            return Banner(
+                kind="running", icon="○", headline="Waiting for packages …", detail=detail
+            )
         if not state.stages:
             detail = "It starts by itself as soon as there is room for it."
             return Banner(
@@ -142,6 +147,11 @@ def _current(state: RunState) -> str:
 def _during(state: RunState) -> str:
     stopped = [STAGE_TITLES[s.stage].lower() for s in state.stages if s.seconds is None]
     return f" during {' and '.join(stopped)}" if stopped else ""
+
+
+def capital(text: str) -> str:
+    """With a capital letter; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def plural(count: int, noun: str) -> str:

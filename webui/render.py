@@ -13,6 +13,7 @@ from flask import get_template_attribute
 from markupsafe import Markup
 
 from core.state import CallState, Phase, RunState
+from core.tryout import chosen
 
 TEMPLATE = "_run.html"
 
@@ -24,18 +25,22 @@ def _quiet(calls: tuple[CallState, ...]) -> tuple[CallState, ...]:
 
 DEPENDS: Mapping[str, Callable[[RunState], object]] = {
     "cursor": lambda s: s.seq,
-    "announce": lambda s: (s.stages, s.escalations, s.finished, s.phase),
-    "head": lambda s: (s.stages, s.escalations, s.finished, s.phase, s.resumed, s.cases),
+    "announce": lambda s: (s.stages, s.escalations, s.finished, s.phase, s.packages_awaited),
+    "head": lambda s: (
+        (s.stages, s.escalations, s.finished, s.phase, s.resumed, s.cases),
+        (s.packages, s.packages_awaited),
+    ),
     "stages": lambda s: (s.stages, s.phase),
     "live": lambda s: tuple(call for call in s.calls if call.status == "running"),
     "code": lambda s: (s.candidates, s.finished),
+    "tryout": lambda s: (c := chosen(s)) and (c.candidate, c.code),
     "attempts": lambda s: (
         s.escalations,
         s.candidates,
         s.escalation_ended,
         _quiet(tuple(call for call in s.calls if call.role == "escalation")),
     ),
-    "strategy": lambda s: (s.strategy, s.signature, s.tools, s.tools_why, s.phase),
+    "strategy": lambda s: (s.strategy, s.signature, s.tools, s.tools_why, s.phase, s.packages),
     "tests": lambda s: (s.cases, s.candidates),
     "opinions": lambda s: (s.triage, s.score, s.skill),
     "calls": lambda s: _quiet(s.calls),

@@ -12,12 +12,16 @@ import ipaddress
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request
 
 MAX_BODY_BYTES = 1024 * 1024
+# The addresses that take files, and in what.
+_FORM = ("multipart/form-data",)
+UPLOADS = {"pages.start": _FORM, "tries.start": _FORM, "api.start": ("application/json",)}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 HEADERS = {
@@ -31,9 +35,15 @@ HEADERS = {
 
 
 class Security:
-    """The rules for one app that listens on `host`; its secret lives in `data_dir`."""
+    """The rules for one app that listens on `host`; its secret lives in `data_dir`.
 
-    def __init__(self, app: Flask, host: str, data_dir: Path) -> None:
+    `upload_limit` gives the longest body in bytes for the addresses that take files.
+    """
+
+    def __init__(
+        self, app: Flask, host: str, data_dir: Path, upload_limit: Callable[[], int]
+    ) -> None:
+        self._upload_limit = upload_limit
         self._host = host.strip("[]").lower()
         self._any_address = self._host in ("0.0.0.0", "::", "")
         self._names = LOOPBACK_NAMES | {self._host}
@@ -66,6 +76,8 @@ class Security:
                 f"This address ({request.host}) is not one that the app answers to. "
                 "Open it by the address it printed at start, or set server.host.",
             )
+        if request.mimetype in UPLOADS.get(request.endpoint or "", ()):
+            request.max_content_length = self._upload_limit()
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if (request.method not in SAFE_METHODS or upgrade) and not same_origin():
             abort(403, "The request comes from another web site.")

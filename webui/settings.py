@@ -15,9 +15,11 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response
 
 from core.config import as_role
+from core.config.restart import waiting
 from core.errors import ConfigError, StorageError
 from core.events import ROLES, Role
-from webui import present, status
+from webui import limits, present, status
+from webui.limits import LimitsForm
 
 if TYPE_CHECKING:
     from core.services import Services
@@ -54,7 +56,9 @@ def blueprint(services: Services) -> Blueprint:
     """The page over `services`."""
     settings = Blueprint("settings", __name__)
 
-    def page(edited: RoleForm | None = None, saved: str = "") -> str:
+    def page(
+        edited: RoleForm | None = None, saved: str = "", edited_limits: LimitsForm | None = None
+    ) -> str:
         forms = [
             edited if edited and edited.role == role else _stored(services, role) for role in ROLES
         ]
@@ -63,12 +67,14 @@ def blueprint(services: Services) -> Blueprint:
             forms=forms,
             duties=DUTIES,
             saved=saved,
+            limits=edited_limits or limits.stored(services.config.current),
+            settings=limits.SETTINGS,
+            waiting=waiting(services.opened_with, services.config.current),
             config=services.config.current,
             warnings=services.config.warnings,
             known={one.role: one for one in services.client.status()},
             roles=services.client.status(),
             builtin=status.builtin(services),
-            rung=status.rung(services),
         )
 
     @settings.get("/settings")
@@ -78,6 +84,13 @@ def blueprint(services: Services) -> Blueprint:
         if saved:
             response.headers["HX-Trigger"] = "saved"
         return response
+
+    @settings.post("/settings/limits")
+    def change_limits() -> Response | tuple[str, int]:
+        form = limits.save(services)
+        if form.refused:
+            return page(edited_limits=form), 400
+        return redirect(url_for("settings.show", saved="limits") + "#generated-code", 303)
 
     @settings.post("/settings/<name>")
     def change(name: str) -> Response | str | tuple[str, int]:
@@ -93,7 +106,7 @@ def blueprint(services: Services) -> Blueprint:
     @settings.get("/settings/status")
     def endpoint_status() -> str:
         template = "_endpoints.html" if "HX-Request" in request.headers else "endpoints.html"
-        return render_template(template, roles=services.client.probe(), rung=status.rung(services))
+        return render_template(template, roles=services.client.probe())
 
     return settings
 

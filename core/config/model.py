@@ -56,7 +56,8 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxConfig:
-    """What generated code may use; see config.yaml for each."""
+    """What generated code may use; see config.yaml for each. `packages` are requirement strings
+    without blanks, no package twice."""
 
     wall_s: float = 10.0
     case_s: float = 4.0
@@ -65,18 +66,24 @@ class SandboxConfig:
     output_bytes: int = 1024 * 1024
     scratch_bytes: int = 64 * 1024 * 1024
     processes: int = 64
+    files_bytes: int = 16 * 1024 * 1024
+    files: int = 100
+    packages: tuple[str, ...] = ()
+    warm: bool = True
     allow_unsandboxed_code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """`attempts` to mend a candidate (0: none), drafts that the built-in model writes afresh before
-    it is asked to mend (0: none), runs at a time, longest reply in tokens."""
+    it is asked to mend (0: none), runs at a time, longest reply in tokens, size of all files that
+    come with one goal."""
 
     attempts: int = 3
     builtin_drafts: int = 3
     parallel_runs: int = 4
     max_tokens: int = 1536
+    input_files_bytes: int = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,9 @@ from core.config.model import (
 )
 from core.config.nodes import compose, is_null, mapping
 from core.config.problems import Problems, join
+from core.config.requirements import read_packages
 from core.config.urls import normalise
-from core.config.values import SWITCH, Range
+from core.config.values import Range, Rule
 
 Entries = dict[str, tuple[Node, Node]]
 
@@ -42,10 +43,10 @@ OLLAMA = ("base_url", "keep_alive", "num_ctx", "models")
 SERVER = ("host", "port")
 _SECONDS = Range(0.1, 86_400, whole=False)
 _MIB = 1024 * 1024
-TIMEOUTS = {"connect_s": Range(0.1, 60, whole=False)} | dict.fromkeys(
+TIMEOUTS: Mapping[str, Rule] = {"connect_s": Range(0.1, 60, whole=False)} | dict.fromkeys(
     ("first_byte_s", "idle_s", "total_s"), _SECONDS
 )
-SANDBOX: Mapping[str, Range | type[bool]] = {
+SANDBOX: Mapping[str, Rule] = {
     "wall_s": Range(0.1, 3600, whole=False),
     "case_s": Range(0.1, 3600, whole=False),
     "cpu_s": Range(1, 3600),
@@ -53,13 +54,18 @@ SANDBOX: Mapping[str, Range | type[bool]] = {
     "output_bytes": Range(1024, 1024 * _MIB),
     "scratch_bytes": Range(64 * 1024, 1024 * 1024 * _MIB),
     "processes": Range(1, 10_000),
-    "allow_unsandboxed_code": SWITCH,
+    "files_bytes": Range(1024, 1024 * _MIB),
+    "files": Range(1, 10_000),
+    "packages": read_packages,
+    "warm": values.switch,
+    "allow_unsandboxed_code": values.switch,
 }
-RUN = {
+RUN: Mapping[str, Rule] = {
     "attempts": Range(0, 10),
     "builtin_drafts": Range(0, 10),
     "parallel_runs": Range(1, 64),
     "max_tokens": Range(16, 1_000_000),
+    "input_files_bytes": Range(0, 256 * _MIB),
 }
 CONTEXT = Range(256, 16_777_216)
 THREADS = Range(1, 1024)

@@ -4,9 +4,9 @@ then gives None, so that the reading goes on and finds the next problem too."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from yaml.nodes import Node
 
@@ -31,7 +31,8 @@ class Range:
         return f"{kind} from {self.low:,} to {self.high:,}".replace(",", "_")
 
 
-SWITCH = bool  # stands for "true or false" among the rules of a section
+# How a section's key is read: a number in a range, or by a function that notes its problem.
+Rule: TypeAlias = "Range | Callable[[Problems, Node, str], Any]"
 
 
 def number(problems: Problems, node: Node, path: str, allowed: Range) -> int | float | None:
@@ -115,9 +116,9 @@ def section(
     entry: tuple[Node, Node] | None,
     path: str,
     cls: type[T],
-    rules: Mapping[str, Range | type[bool]],
+    rules: Mapping[str, Rule],
 ) -> T:
-    """A dataclass filled from a mapping of numbers and switches; what is absent keeps its default.
+    """A dataclass filled from a mapping by each key's rule; what is absent keeps its default.
 
     A key written without a value counts as absent.
     """
@@ -129,7 +130,7 @@ def section(
         if isinstance(rule, Range):
             value: Any = number(problems, node, join(path, key), rule)
         else:
-            value = switch(problems, node, join(path, key))
+            value = rule(problems, node, join(path, key))
         if value is not None:
             values[key] = value
     return cls(**values)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from core.events import CaseResult, Status
+from core.sandbox.files import OutputFile
 
 MIB = 1024 * 1024
+ProgramStatus = Literal["finished", "timeout", "memory", "output", "crash"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +19,8 @@ class Limits:
     `wall_s` bounds the whole execution, `case_s` the import and each case, `cpu_s` (whole seconds)
     the CPU time of each process. `memory_bytes` bounds each process's address space and the
     memory of all together, `output_bytes` stdout and stderr together, `scratch_bytes` each of
-    /job and /tmp as well as any one file, and `processes` counts threads too.
+    /job and /tmp as well as any one file, and `processes` counts threads too. `files_bytes` bounds
+    the files that are taken out of an execution together, `files` their number.
     """
 
     wall_s: float = 10.0
@@ -26,6 +30,8 @@ class Limits:
     output_bytes: int = 1 * MIB
     scratch_bytes: int = 64 * MIB
     processes: int = 64
+    files_bytes: int = 16 * MIB
+    files: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,7 @@ class Rung:
 
     `lacks` says what a better rung would add, `mend` what to do to get one ('' when there is
     nothing to do). Code runs on a rung that is not `safe` only when the config allows it by name.
+    With `warm` a new sandbox is a fork of a process that has started already.
     """
 
     number: str
@@ -41,6 +48,7 @@ class Rung:
     safe: bool
     lacks: tuple[str, ...] = ()
     mend: str = ""
+    warm: bool = False
 
     @property
     def runs(self) -> bool:
@@ -62,6 +70,26 @@ class Execution:
     cases: tuple[CaseResult, ...]
     stdout: str
     stderr: str
+    seconds: float
+    peak_bytes: int
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramResult:
+    """One run of the code as a program.
+
+    `exit_code` is None where it did not end by itself, -N where signal N ended it. `files` are
+    those that it left, `refused` a sentence about each that was not taken.
+    """
+
+    status: ProgramStatus
+    exit_code: int | None
+    message: str
+    stdout: str
+    stderr: str
+    files: tuple[OutputFile, ...]
+    refused: tuple[str, ...]
     seconds: float
     peak_bytes: int
     cpu_s: float
