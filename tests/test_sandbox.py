@@ -144,16 +144,6 @@ def test_only_a_finished_case_is_a_pass(run: Run, code: str) -> None:
     assert execution.message
 
 
-def test_code_that_makes_failing_cases_pass_is_found_out(run: Run) -> None:
-    # By way of the helper that explains asserts: the case that must fail then doesn't fail.
-    code = (
-        "import sys\nsys.modules['inside.child'].compile_case = lambda *a: compile('', '', 'exec')"
-    )
-    execution = run(code, "assert 1 == 1")
-    assert execution.status == "crash"
-    assert "must fail" in execution.message
-
-
 def test_no_case_is_no_pass(run: Run) -> None:
     execution = run(DOUBLE)
     assert (execution.status, execution.message) == ("failed", "no test case ran")

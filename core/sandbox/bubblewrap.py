@@ -1,14 +1,15 @@
-"""The bubblewrap command of one execution, as a value that the launcher turns into a process.
+"""The bubblewrap command, as a value that the launcher turns into a process.
 
-An item of `arguments` is a string, or {"file": text} or {"data": base64} for a descriptor to read
-that from, {"path": p} for a host path to show, or {"fd": name} for one of the launcher's pipes.
+An item of the options is a string, or {"data": base64} for a descriptor to read that from, or
+{"path": p} for a host path to show.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from core.sandbox import seccomp
@@ -17,10 +18,12 @@ from core.sandbox.model import MIB, Limits
 
 Argument: TypeAlias = "str | dict[str, str]"
 
-SOURCES = "/opt/sources"
+INSIDE = Path(__file__).with_name("inside")
 RUNNER = "/opt/runner"
 PACKAGES = "/opt/packages"
+SITE = "/opt/site"
 WORKDIR = "/job"
+SHM_BYTES = 16 * MIB
 # Environment variables that exist inside, and nothing else.
 ENVIRONMENT = {
     "PATH": "/usr/bin",
@@ -36,49 +39,121 @@ ENVIRONMENT = {
 PYTHON_FLAGS = ("-s", "-S", "-B", "-c")
 
 
-def start_code(runner: str) -> str:
-    """The Python code that starts the driver out of the directory `runner`."""
-    return f"import sys; sys.path[0] = {runner!r}; from inside.driver import main; main()"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What an execution is shown: this machine's Python, and the user's packages in `site`.
+
+    `options` are those that this bubblewrap knows.
+    """
+
+    host: Host
+    site: str | None
+    options: frozenset[str]
 
 
-def command(host: Host) -> list[str]:
+def environment(host: Host) -> dict[str, str]:
+    """The environment inside."""
+    shared = {"LD_LIBRARY_PATH": host.library_path} if host.library_path else {}
+    return {**ENVIRONMENT, **shared}
+
+
+def start_code(entry: str, runner: str = repr(RUNNER)) -> str:
+    """The Python code that calls `entry` of the package `inside`, which lies in `runner`."""
+    module, _, function = entry.rpartition(".")
+    return f"import sys; sys.path[0] = {runner}; from {module} import {function} as f; f()"
+
+
+def command(host: Host, entry: str) -> list[str]:
     """What bubblewrap executes."""
-    return [host.executable, *PYTHON_FLAGS, start_code(RUNNER)]
+    return [host.executable, *PYTHON_FLAGS, start_code(entry)]
 
 
-def arguments(
-    host: Host, limits: Limits, files: Mapping[str, str], *, disable_userns: bool
-) -> list[Argument]:
-    """All options; `files` are texts by their absolute path inside, read-only there."""
-    scratch = str(limits.scratch_bytes)
-    words: list[Argument] = [
-        # Each namespace by name: --unshare-all goes on without a user namespace if it gets none.
-        *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"),
-        *("--unshare-cgroup-try", "--hostname", "sandbox", "--uid", "65534", "--gid", "65534"),
-        *("--die-with-parent", "--new-session", "--clearenv"),
-    ]
-    if disable_userns:
+def cold(view: View, limits: Limits, *, userns: bool) -> list[Argument]:
+    """The options for a sandbox of one execution.
+
+    Without `userns` it has to be root who calls, and what is executed has to become another user.
+    """
+    words = _namespaces(view, userns=userns)
+    if "--disable-userns" in view.options and userns:
         words.append("--disable-userns")
-    environment = dict(ENVIRONMENT)
-    if host.library_path:
-        environment["LD_LIBRARY_PATH"] = host.library_path
-    for name, value in environment.items():
+    words += _files(view, limits, perms=None if userns else "1777")
+    words += ["--remount-ro", "/", "--chdir", WORKDIR, "--cap-drop", "ALL"]
+    if not userns:
+        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
+            words += ["--cap-add", capability]
+    return [*words, "--seccomp", {"data": _filter()}]
+
+
+def zygote(view: View, limits: Limits) -> list[Argument]:
+    """The options for the sandbox of a zygote: it makes namespaces, and jobs never see its /proc.
+
+    It has no capability either, and what it forks applies the filter itself.
+    """
+    words = _namespaces(view, userns=True)
+    # Symbols are looked up once, and not in each process again that it forks.
+    words += ["--setenv", "LD_BIND_NOW", "1"]
+    words += [*_files(view, limits, perms=None), "--proc", "/proc"]
+    return [*words, "--remount-ro", "/", "--chdir", WORKDIR, "--cap-drop", "ALL"]
+
+
+def zygote_config(view: View, limits: Limits) -> dict[str, object]:
+    """What the zygote is told when it starts; see inside/enter.py."""
+    path = [PACKAGES, SITE] if view.site else [PACKAGES]
+    return {"scratch_bytes": limits.scratch_bytes, "seccomp": _filter(), "path": path}
+
+
+def _filter(*, strict: bool = False) -> str:
+    return base64.b64encode(seccomp.program(os.uname().machine, strict=strict)).decode()
+
+
+def strict_filter() -> str:
+    """The system call filter where there are no namespaces, in base64."""
+    return _filter(strict=True)
+
+
+def _namespaces(view: View, *, userns: bool) -> list[Argument]:
+    # Each namespace by name: --unshare-all goes on without a user namespace if it gets none.
+    words: list[Argument] = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    if userns:
+        words += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    words += ["--unshare-cgroup-try", "--hostname", "sandbox", "--die-with-parent"]
+    words += ["--new-session", "--clearenv"]
+    if "--as-pid-1" in view.options:
+        words.append("--as-pid-1")
+    for name, value in environment(view.host).items():
         words += ["--setenv", name, value]
-    # No --proc: it would show the environment of the first process, and sysctls.
-    words += ["--dev", "/dev", "--size", str(16 * MIB), "--tmpfs", "/dev/shm"]
-    words += ["--remount-ro", "/dev"]
+    return words
+
+
+def _files(view: View, limits: Limits, *, perms: str | None) -> list[Argument]:
+    """Mounts; `perms` is the mode of scratch, None for bubblewrap's own.
+
+    No --proc: it would show the environment of the first process, and sysctls.
+    """
+    mode: list[Argument] = ["--perms", perms] if perms else []
+    words: list[Argument] = []
+    if perms:  # the directories that bubblewrap makes for a mount would be closed to other users
+        for folder in _parents(view.host):
+            words += ["--perms", "0755", "--dir", folder]
+    words += ["--dev", "/dev"]
+    words += [*mode, "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
     # A tmpfs hides what was bound below it before, so these come first.
     for place in ("/tmp", WORKDIR):
-        words += ["--size", scratch, "--tmpfs", place]
-    for target, path in host.links:
+        words += [*mode, "--size", str(limits.scratch_bytes), "--tmpfs", place]
+    for target, path in view.host.links:
         words += ["--symlink", target, path]
-    for source, destination in host.binds:
+    for source, destination in view.host.binds:
         words += ["--ro-bind", {"path": source}, destination]
-    for name, source in host.packages:
+    for name, source in view.host.packages:
         words += ["--ro-bind", {"path": source}, f"{PACKAGES}/{name}"]
-    for path, text in files.items():
-        words += ["--perms", "0444", "--ro-bind-data", {"file": text}, path]
-    program = base64.b64encode(seccomp.program(os.uname().machine)).decode()
-    words += ["--remount-ro", "/", "--chdir", WORKDIR, "--cap-drop", "ALL"]
-    words += ["--seccomp", {"data": program}, "--json-status-fd", {"fd": "status"}]
+    words += ["--ro-bind", {"path": str(INSIDE)}, f"{RUNNER}/inside"]
+    if view.site:
+        words += ["--ro-bind", {"path": view.site}, SITE]
     return words
+
+
+def _parents(host: Host) -> list[str]:
+    """The directories above what is shown, outer ones first."""
+    places = [place for _, place in host.binds] + [f"{PACKAGES}/x", f"{RUNNER}/x"]
+    found = {str(parent) for place in places for parent in PurePosixPath(place).parents}
+    return sorted(found - {"/"})

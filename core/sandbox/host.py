@@ -13,7 +13,9 @@ from core.errors import SandboxError
 _QUERY_TIMEOUT_S = 30.0
 # Asked of the interpreter itself, which need not be the one that we run on.
 _QUERY = """
-import importlib.util, json, os, sys, sysconfig
+import compileall, importlib.util, json, os, sys, sysconfig
+# Nothing can be written in a sandbox, so what runs there is compiled here, where that is possible.
+compileall.compile_dir(sys.argv[1], quiet=2)
 names = ["pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments",
          "exceptiongroup", "tomli", "typing_extensions"]
 packages = {}
@@ -52,11 +54,14 @@ class Host:
     library_path: str
 
 
-def describe(python: str) -> Host:
-    """Ask `python`; raises SandboxError when it doesn't answer."""
+def describe(python: str, inside: str) -> Host:
+    """Ask `python`, and have it compile the package in the directory `inside`.
+
+    Raises SandboxError when it doesn't answer.
+    """
     try:
         answer = subprocess.run(
-            [python, "-I", "-c", _QUERY],
+            [python, "-I", "-c", _QUERY, inside],
             capture_output=True,
             check=True,
             text=True,

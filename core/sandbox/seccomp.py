@@ -3,119 +3,42 @@
 A deny-list after Flatpak's: namespaces, mounts, tracing, keyrings, kernel interfaces that ordinary
 programs don't need, memory that no limit of ours sees (memfd, SysV), and every socket family but
 unix and IP. The program runs inside all namespaces; it is the second wall, not the only one.
+
+Where Landlock takes the place of the namespaces the program has to do more, and is `strict`.
 """
 
 from __future__ import annotations
 
 import errno
 import struct
+from collections.abc import Mapping
+from typing import TypeAlias
 
-_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+from core.sandbox import syscalls
+
+_LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
+_JUMP_EQUAL, _JUMP_GREATER, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT = 0x15, 0x25, 0x35, 0x45
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_NUMBER, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24  # offsets in struct seccomp_data, low halves
+_NUMBER, _ARCH = 0, 4  # offsets in struct seccomp_data
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
 _NEW_NAMESPACE = 0x7E020000  # every CLONE_NEW* flag that clone() takes
 _TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 _SOCKET_FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6
+_AF_UNIX, _SOCK_STREAM, _SOCK_SEQPACKET = 1, 1, 5
+_SOCK_TYPE_MASK = 0xF  # the rest are SOCK_CLOEXEC and SOCK_NONBLOCK
 
-# name: number on x86_64, on aarch64; None where the architecture has no such call.
-_DENIED: dict[str, tuple[int | None, int | None]] = {
-    "ptrace": (101, 117),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "process_madvise": (440, 440),
-    "process_mrelease": (448, 448),
-    "kcmp": (312, 272),
-    "pidfd_getfd": (438, 438),
-    "perf_event_open": (298, 241),
-    "bpf": (321, 280),
-    "userfaultfd": (323, 282),
-    "io_uring_setup": (425, 425),
-    "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427),
-    "add_key": (248, 217),
-    "request_key": (249, 218),
-    "keyctl": (250, 219),
-    "memfd_create": (319, 279),
-    "memfd_secret": (447, 447),
-    "shmget": (29, 194),
-    "shmat": (30, 196),
-    "shmctl": (31, 195),
-    "shmdt": (67, 197),
-    "semget": (64, 190),
-    "semop": (65, 193),
-    "semctl": (66, 191),
-    "semtimedop": (220, 192),
-    "msgget": (68, 186),
-    "msgsnd": (69, 189),
-    "msgrcv": (70, 188),
-    "msgctl": (71, 187),
-    "mq_open": (240, 180),
-    "mq_unlink": (241, 181),
-    "mq_timedsend": (242, 182),
-    "mq_timedreceive": (243, 183),
-    "mq_notify": (244, 184),
-    "mq_getsetattr": (245, 185),
-    "unshare": (272, 97),
-    "setns": (308, 268),
-    "mount": (165, 40),
-    "umount2": (166, 39),
-    "pivot_root": (155, 41),
-    "chroot": (161, 51),
-    "open_tree": (428, 428),
-    "move_mount": (429, 429),
-    "fsopen": (430, 430),
-    "fsconfig": (431, 431),
-    "fsmount": (432, 432),
-    "fspick": (433, 433),
-    "mount_setattr": (442, 442),
-    "open_tree_attr": (467, 467),
-    "swapon": (167, 224),
-    "swapoff": (168, 225),
-    "name_to_handle_at": (303, 264),
-    "open_by_handle_at": (304, 265),
-    "fanotify_init": (300, 262),
-    "quotactl": (179, 60),
-    "quotactl_fd": (443, 443),
-    "acct": (163, 89),
-    "uselib": (134, None),
-    "modify_ldt": (154, None),
-    "iopl": (172, None),
-    "ioperm": (173, None),
-    "_sysctl": (156, None),
-    "ustat": (136, None),
-    "sysfs": (139, None),
-    "nfsservctl": (180, 42),
-    "lookup_dcookie": (212, 18),
-    "personality": (135, 92),
-    "syslog": (103, 116),
-    "reboot": (169, 142),
-    "kexec_load": (246, 104),
-    "kexec_file_load": (320, 294),
-    "init_module": (175, 105),
-    "finit_module": (313, 273),
-    "delete_module": (176, 106),
-    "vhangup": (153, 58),
-    "sethostname": (170, 161),
-    "setdomainname": (171, 162),
-    "settimeofday": (164, 170),
-    "clock_settime": (227, 112),
-    "clock_adjtime": (305, 266),
-    "adjtimex": (159, 171),
-    "move_pages": (279, 239),
-    "migrate_pages": (256, 238),
-    "mbind": (237, 235),
-    "set_mempolicy": (238, 237),
-    "set_mempolicy_home_node": (450, 450),
-}
-_CLONE, _CLONE3 = (56, 220), (435, 435)
-_SOCKET, _SOCKETPAIR, _IOCTL = (41, 198), (53, 199), (16, 29)
+_Instruction: TypeAlias = "tuple[int, int, int, int]"  # code, jump if true, jump if false, value
 
 
-def program(machine: str) -> bytes:
-    """The filter for `machine` (as os.uname().machine names it); KeyError for an unknown one."""
+def program(machine: str, *, strict: bool = False) -> bytes:
+    """The filter for `machine` (as os.uname().machine names it); KeyError for an unknown one.
+
+    `strict` is for a process that only Landlock contains: it can't get a socket that reaches
+    anything but its own children, nor change what Landlock doesn't guard (owners, modes, times,
+    limits of other processes).
+    """
     arch = _AUDIT_ARCH[machine]
     column = 0 if machine == "x86_64" else 1
     code = [
@@ -126,43 +49,80 @@ def program(machine: str) -> bytes:
     ]
     if machine == "x86_64":
         code += [(_JUMP_GREATER_EQUAL, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL)]
-    numbers = [row[column] for row in _DENIED.values()]
-    for number in numbers:
-        if number is not None:
-            code += _refuse(number, errno.EPERM)
+    # ENOSYS, as an older kernel would say: whoever calls it has another way.
+    code += [(_JUMP_GREATER, 0, 1, syscalls.LAST), (_RETURN, 0, 0, _ERRNO | errno.ENOSYS)]
+    if strict:
+        code += _strict(column)
+    code += _refuse_all(syscalls.DENIED, column, errno.EPERM)
     # glibc falls back to clone(), whose flags can be looked at; clone3's are behind a pointer.
-    code += _refuse(_CLONE3[column], errno.ENOSYS)
-    code += _refuse_when(_CLONE[column], _ARG0, [(_JUMP_ANY_BIT, _NEW_NAMESPACE)], errno.EPERM)
-    terminal = [(_JUMP_EQUAL, request) for request in _TERMINAL_INJECTION]
-    code += _refuse_when(_IOCTL[column], _ARG1, terminal, errno.EPERM)
-    code += _allow_only(_SOCKET[column], _ARG0, _SOCKET_FAMILIES, errno.EAFNOSUPPORT)
-    code += _allow_only(_SOCKETPAIR[column], _ARG0, _SOCKET_FAMILIES, errno.EAFNOSUPPORT)
+    code += _refuse(syscalls.CLONE3[column], errno.ENOSYS)
+    code += _check(
+        syscalls.CLONE[column],
+        [_load(0), (_JUMP_ANY_BIT, 0, 1, _NEW_NAMESPACE), _error(errno.EPERM)],
+    )
+    injection = [step for request in _TERMINAL_INJECTION for step in _refuse(request, errno.EPERM)]
+    code += _check(syscalls.IOCTL[column], [_load(1), *injection])
+    families = [_load(0), *_require(_SOCKET_FAMILIES, errno.EAFNOSUPPORT)]
+    code += _check(syscalls.SOCKET[column], families)
+    code += _check(syscalls.SOCKETPAIR[column], families)
     code.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-_Instruction = tuple[int, int, int, int]
+def _strict(column: int) -> list[_Instruction]:
+    code = _refuse_all(syscalls.DENIED_STRICT, column, errno.EPERM)
+    code += _refuse(syscalls.SOCKET[column], errno.EPERM)
+    code += _refuse_all(syscalls.NO_ATTRIBUTES, column, errno.EOPNOTSUPP)
+    code += _refuse_all(syscalls.IGNORED, column, 0)
+    caller_only = [_load(0), *_require((0,), errno.EPERM)]
+    for numbers in syscalls.SELF_ONLY.values():
+        code += _check(numbers[column], caller_only)
+    # First PRIO_PROCESS, which is 0 as well.
+    own_priority = [*caller_only, _load(1), *_require((0,), errno.EPERM)]
+    code += _check(syscalls.SETPRIORITY[column], own_priority)
+    # A datagram socket sends to any path by sendmsg(), whose address is behind a pointer. The
+    # other two kinds stay connected to their peer for life. SOCK_RAW is a datagram socket here.
+    connected_pair = [
+        _load(0),
+        *_require((_AF_UNIX,), errno.EAFNOSUPPORT),
+        _load(1),
+        (_AND, 0, 0, _SOCK_TYPE_MASK),
+        *_require((_SOCK_STREAM, _SOCK_SEQPACKET), errno.EPERM),
+    ]
+    code += _check(syscalls.SOCKETPAIR[column], connected_pair)
+    # The address is a pointer: both halves of it count.
+    halves = (_load(4), _load(4, high=True))
+    no_address = [step for half in halves for step in (half, *_require((0,), errno.EPERM))]
+    return code + _check(syscalls.SENDTO[column], no_address)
 
 
-def _refuse(number: int, error: int) -> list[_Instruction]:
-    return [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | error)]
+def _load(argument: int, *, high: bool = False) -> _Instruction:
+    """Half of an argument. The low one is all that the kernel takes of an int."""
+    return (_LOAD, 0, 0, 16 + 8 * argument + (4 if high else 0))
 
 
-def _refuse_when(
-    number: int, argument: int, tests: list[tuple[int, int]], error: int
+def _error(error: int) -> _Instruction:
+    return (_RETURN, 0, 0, _ERRNO | error)
+
+
+def _refuse(value: int, error: int) -> list[_Instruction]:
+    return [(_JUMP_EQUAL, 0, 1, value), _error(error)]
+
+
+def _refuse_all(
+    table: Mapping[str, syscalls.Numbers], column: int, error: int
 ) -> list[_Instruction]:
-    body: list[_Instruction] = [(_LOAD, 0, 0, argument)]
-    for test, value in tests:
-        body += [(test, 0, 1, value), (_RETURN, 0, 0, _ERRNO | error)]
-    body.append((_RETURN, 0, 0, _ALLOW))
-    return [(_JUMP_EQUAL, 0, len(body), number), *body]
+    numbers = [row[column] for row in table.values()]
+    return [step for number in numbers if number is not None for step in _refuse(number, error)]
 
 
-def _allow_only(
-    number: int, argument: int, values: tuple[int, ...], error: int
-) -> list[_Instruction]:
-    body: list[_Instruction] = [(_LOAD, 0, 0, argument)]
-    for value in values:
-        body += [(_JUMP_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]
-    body.append((_RETURN, 0, 0, _ERRNO | error))
+def _require(values: tuple[int, ...], error: int) -> list[_Instruction]:
+    """Go on with one of `values`, refuse the others."""
+    tests = [(_JUMP_EQUAL, len(values) - at, 0, value) for at, value in enumerate(values)]
+    return [*tests, _error(error)]
+
+
+def _check(number: int, body: list[_Instruction]) -> list[_Instruction]:
+    """`body` decides on call `number`, which is allowed when it comes to the end of it."""
+    body = [*body, (_RETURN, 0, 0, _ALLOW)]
     return [(_JUMP_EQUAL, 0, len(body), number), *body]

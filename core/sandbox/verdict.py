@@ -6,35 +6,25 @@ is the record, line by line with the right nonce, complete, with the expected id
 
 from __future__ import annotations
 
-import json
+import os
+import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from core.errors import SandboxError
 from core.events import Case, CaseResult, Result, Status
-from core.sandbox.model import Execution, Limits
+from core.sandbox.files import read_files
+from core.sandbox.model import Execution, Limits, ProgramResult, ProgramStatus
+from core.sandbox.record import Record, read_record
 
+_Cut = Literal["output", "memory", "timeout", "crash"]
 _TEXT_LIMIT = 64 * 1024  # characters of stdout and of stderr that are kept
-
-
-@dataclass(slots=True)
-class _Record:
-    """The driver's lines, sorted; `genuine` is False when one lacks the nonce or can't be read."""
-
-    lines: dict[str, dict[str, Any]] = field(default_factory=dict)
-    cases: list[dict[str, Any]] = field(default_factory=list)
-    genuine: bool = True
-    cpu_s: float = 0.0
-    peak_bytes: int = 0
 
 
 def judge(launched: dict[str, Any], nonce: str, cases: Sequence[Case], limits: Limits) -> Execution:
     """What happened; raises SandboxError when the sandbox and not the candidate failed."""
-    record = _read(launched["record"], nonce)
-    if record.genuine and "started" not in record.lines:
-        said = launched["stderr"].strip()[-500:] or "it ended without a word"
-        raise SandboxError(f"The sandbox could not start: {said}")
+    record = read_record(launched["record"], nonce)
+    _check_start(record, launched)
     results = _results(record, cases)
     status, message = _verdict(launched["outcome"], record, cases, results, limits)
     ended = "end" in record.lines
@@ -50,32 +40,61 @@ def judge(launched: dict[str, Any], nonce: str, cases: Sequence[Case], limits: L
         stdout=_bounded(launched["stdout"]),
         stderr=_bounded(_with_traceback(launched["stderr"], record)),
         seconds=launched["seconds"],
-        peak_bytes=record.peak_bytes if ended else max(record.peak_bytes, launched["peak_bytes"]),
-        cpu_s=record.cpu_s,
+        peak_bytes=_peak_bytes(launched, record),
+        cpu_s=_cpu_s(launched, record),
     )
 
 
-def _read(text: str, nonce: str) -> _Record:
-    record = _Record()
-    for text_line in text.splitlines():
-        try:
-            line = json.loads(text_line)
-            if line["nonce"] != nonce:
-                raise ValueError
-            if line["kind"] == "case":
-                record.cases.append(line)
-            else:
-                record.lines[line["kind"]] = line
-            record.cpu_s, record.peak_bytes = line["cpu_s"], line["peak_bytes"]
-        except (ValueError, TypeError, KeyError):
-            record.genuine = False
-    return record
+def program(launched: dict[str, Any], nonce: str, limits: Limits) -> ProgramResult:
+    """How a program's run went; raises SandboxError when the sandbox itself failed."""
+    record = read_record(launched["record"], nonce)
+    _check_start(record, launched)
+    status, exit_code, message = _program_verdict(launched["outcome"], record, limits)
+    files, refused = read_files(
+        record.files, limit_bytes=limits.files_bytes, limit_files=limits.files
+    )
+    return ProgramResult(
+        status=status,
+        exit_code=exit_code,
+        message=message,
+        stdout=_bounded(launched["stdout"]),
+        stderr=_bounded(_with_traceback(launched["stderr"], record)),
+        files=files,
+        refused=refused,
+        seconds=launched["seconds"],
+        peak_bytes=_peak_bytes(launched, record),
+        cpu_s=_cpu_s(launched, record),
+    )
 
 
-def _results(record: _Record, cases: Sequence[Case]) -> list[CaseResult]:
+def _check_start(record: Record, launched: dict[str, Any]) -> None:
+    if record.genuine and "started" not in record.lines:
+        said = launched["stderr"].strip()[-500:] or "it ended without a word"
+        raise SandboxError(f"The sandbox could not start: {said}")
+
+
+def _peak_bytes(launched: dict[str, Any], record: Record) -> int:
+    """The driver's figure is a candidate's alone; a watcher's is that of all that was there."""
+    if "end" in record.lines and record.peak_bytes:
+        return record.peak_bytes
+    return int(max(record.peak_bytes, launched["peak_bytes"]))
+
+
+def _cpu_s(launched: dict[str, Any], record: Record) -> float:
+    if "end" in record.lines:
+        return record.cpu_s
+    return float(max(record.cpu_s, launched.get("cpu_s") or 0.0))
+
+
+def _results(record: Record, cases: Sequence[Case]) -> list[CaseResult]:
     results = [
         CaseResult(
-            id=case.id, result=line["result"], message=line["message"], seconds=line["seconds"]
+            id=case.id,
+            result=line["result"],
+            message=line["message"],
+            seconds=line["seconds"],
+            cpu_s=line["used"]["cpu_s"],
+            peak_bytes=line["used"]["peak_bytes"],
         )
         for case, line in zip(cases, record.cases, strict=False)
     ]
@@ -85,40 +104,75 @@ def _results(record: _Record, cases: Sequence[Case]) -> list[CaseResult]:
 
 def _verdict(
     outcome: str,
-    record: _Record,
+    record: Record,
     cases: Sequence[Case],
     results: Sequence[CaseResult],
     limits: Limits,
 ) -> tuple[Status, str]:
-    cut: dict[str, tuple[Status, str]] = {
-        "output": ("output", f"more than {_size(limits.output_bytes)} of output"),
-        "memory": ("memory", f"more than {_size(limits.memory_bytes)} of memory"),
-        "wall": ("timeout", f"not finished after {limits.wall_s:g} s"),
-        "processes": ("crash", f"more than {limits.processes} processes"),
-        "record": ("crash", "the record of the test run is too long"),
-    }
-    if outcome in cut:
-        return cut[outcome]
+    cut = _cut(outcome, limits)
+    if cut is not None:
+        return cut
     if not record.genuine:
         return "crash", "the record of the test run is not genuine"
     if "end" not in record.lines:
         return "crash", "the test run ended before its record was complete"
     if "compile" in record.lines:
         return "failed", record.lines["compile"]["message"]
-    imported = record.lines["import"]
+    imported = record.lines.get("import")
+    if imported is None:
+        return "crash", "the record of the test run is not genuine"
     if imported["result"] != "passed":
         return _status(imported), f"the import failed: {imported['message']}"
     return _suite_verdict(record, cases, results, limits)
 
 
+def _cut(outcome: str, limits: Limits) -> tuple[_Cut, str] | None:
+    """What to say where whoever watches the execution has ended it."""
+    cut: dict[str, tuple[_Cut, str]] = {
+        "output": ("output", f"more than {_size(limits.output_bytes)} of output"),
+        "memory": ("memory", f"more than {_size(limits.memory_bytes)} of memory"),
+        "wall": ("timeout", f"not finished after {limits.wall_s:g} s"),
+        "processes": ("crash", f"more than {limits.processes} processes"),
+        "record": ("crash", "the record of the test run is too long"),
+        "disk": ("crash", f"more than {_size(limits.scratch_bytes)} of files"),
+    }
+    return cut.get(outcome)
+
+
+def _program_verdict(
+    outcome: str, record: Record, limits: Limits
+) -> tuple[ProgramStatus, int | None, str]:
+    cut = _cut(outcome, limits)
+    if cut is not None:
+        return cut[0], None, cut[1]
+    if not record.genuine or "end" not in record.lines:
+        return "crash", None, "the run ended before its record was complete"
+    if "compile" in record.lines:
+        return "finished", 1, str(record.lines["compile"]["message"])
+    end = record.lines["end"]
+    if "ended" not in end:
+        return "crash", None, "the record is not that of a program"
+    if not end["ended"]:
+        return "timeout", None, f"not finished after {limits.wall_s:g} s"
+    number = int(end["status"])
+    if os.WIFEXITED(number):
+        return "finished", os.WEXITSTATUS(number), ""
+    signalled = os.WTERMSIG(number)
+    if signalled in (signal.SIGXCPU, signal.SIGKILL) and end["cpu_used_up"]:
+        return "timeout", None, "used up its CPU time"
+    known = signalled in {item.value for item in signal.Signals}
+    name = signal.Signals(signalled).name if known else f"signal {signalled}"
+    return "crash", -signalled, f"killed by {name}"
+
+
 def _suite_verdict(
-    record: _Record, cases: Sequence[Case], results: Sequence[CaseResult], limits: Limits
+    record: Record, cases: Sequence[Case], results: Sequence[CaseResult], limits: Limits
 ) -> tuple[Status, str]:
     if not cases:
         return "failed", "no test case ran"
     end, ran = record.lines["end"], [line["id"] for line in record.cases]
     expected = [case.id for case in cases]
-    if end["ids"] != ran or end["count"] != len(ran) or ran != expected[: len(ran)]:
+    if end.get("ids") != ran or end["count"] != len(ran) or ran != expected[: len(ran)]:
         return "crash", "the record of the test run does not match its cases"
     for number, result in enumerate(results):
         if result.result == "not_run":
@@ -141,7 +195,7 @@ def _status(line: dict[str, Any]) -> Status:
     return status
 
 
-def _with_traceback(stderr: str, record: _Record) -> str:
+def _with_traceback(stderr: str, record: Record) -> str:
     lines = [*record.lines.values(), *record.cases]
     found = next((line["traceback"] for line in lines if line.get("traceback")), "")
     if not found:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from types import CodeType
-from typing import Any
+
+TYPE_CHECKING = False  # importing typing would cost each process time and memory
+if TYPE_CHECKING:
+    from typing import Any
 
 EXPLAIN = "__case_explain__"
+CHECK = "__case_check__"
 _LIMIT = 300
 _OPERATORS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
@@ -18,12 +23,14 @@ _OPERATORS: dict[type[ast.cmpop], str] = {
 }
 
 
-def compile_case(source: str, filename: str) -> CodeType:
+def compile_case(source: str, filename: str, *, checked: bool = False) -> CodeType:
     """`source` with explained asserts; its namespace needs `explain` under the name EXPLAIN.
 
-    Raises SyntaxError, ValueError, MemoryError or RecursionError as `compile` does.
+    With `checked`, each assert is decided by what stands there under the name CHECK: a function of
+    an operator, as in `decide`, and its operands. Raises SyntaxError, ValueError, MemoryError or
+    RecursionError as `compile` does.
     """
-    tree = _Explained(source).visit(ast.parse(source, filename))
+    tree = _Explained(source, checked).visit(ast.parse(source, filename))
     return compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
 
 
@@ -44,6 +51,27 @@ def explain(text: str, operator: str, swapped: bool, values: tuple[Any, ...], no
     return f"{text}: {what}" if note is None else f"{note} ({text}: {what})"
 
 
+def decide(operator: str, values: tuple[Any, ...]) -> bool:
+    """What an assert with that operator says; raises KeyError for an unknown one."""
+    return bool(_DECIDE[operator](*values))
+
+
+_DECIDE: dict[str, Callable[..., Any]] = {
+    "Eq": lambda left, right: left == right,
+    "NotEq": lambda left, right: left != right,
+    "Lt": lambda left, right: left < right,
+    "LtE": lambda left, right: left <= right,
+    "Gt": lambda left, right: left > right,
+    "GtE": lambda left, right: left >= right,
+    "Is": lambda left, right: left is right,
+    "IsNot": lambda left, right: left is not right,
+    "In": lambda left, right: left in right,
+    "NotIn": lambda left, right: left not in right,
+    "Not": lambda value: not value,
+    "": bool,
+}
+
+
 def show(value: Any) -> str:
     """`repr(value)` in at most 300 characters, also where it raises."""
     try:
@@ -56,8 +84,9 @@ def show(value: Any) -> str:
 class _Explained(ast.NodeTransformer):
     """Turns `assert a == b` into `l = a; r = b; assert l == r, explain(...)`."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, checked: bool) -> None:
         self._source = source
+        self._checked = checked
         self._used = 0
 
     def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
@@ -68,20 +97,24 @@ class _Explained(ast.NodeTransformer):
                 for value in test.values
             ]
             return [statement for part in parts for statement in self.visit_Assert(part)]
-        operator, swapped = "", False
+        operator, swapped, deciding = "", False, ""
         names: list[ast.Name]
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
             operands = [test.left, test.comparators[0]]
             names = self._names(2)
             operator = _OPERATORS.get(type(test.ops[0]), "")
+            deciding = type(test.ops[0]).__name__
             swapped = _is_literal(operands[0]) and not _is_literal(operands[1])
             checked: ast.expr = ast.Compare(names[0], test.ops, [names[1]])
         elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            operands, names = [test.operand], self._names(1)
+            operands, names, deciding = [test.operand], self._names(1), "Not"
             checked = ast.UnaryOp(ast.Not(), names[0])
         else:
             operands, names = [test], self._names(1)
             checked = names[0]
+        if self._checked:
+            arguments: list[ast.expr] = [ast.Constant(deciding), ast.Tuple(list(names), ast.Load())]
+            checked = ast.Call(ast.Name(CHECK, ast.Load()), arguments, [])
         message = self._message(node, operator, swapped, names)
         statements: list[ast.stmt] = [
             ast.Assign([ast.Name(name.id, ast.Store())], operand)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import resource
-from typing import Any
+
+TYPE_CHECKING = False  # importing typing would cost each process time and memory
+if TYPE_CHECKING:
+    from typing import Any
 
 _RESERVE_BYTES = 32 * 1024 * 1024
 
@@ -14,8 +17,12 @@ def make_room() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
 
 
-def apply(limits: dict[str, Any], contained: bool) -> None:
+def apply(limits: dict[str, Any], contained: bool, *, descriptors: bool = True) -> None:
     """Set soft and hard limits from `limits`; none can be raised again without privileges.
+
+    Without `descriptors` their number stays as it is: the kernel lets a process hand descriptors
+    to another only while fewer than that are under way for all processes of the same user, so the
+    driver must have more of them than any candidate can tie up.
 
     The number of processes counts per user: outside a user namespace (`contained` false) that
     would be everything that the user runs, so there it is left to the launcher's watchdog.
@@ -27,11 +34,13 @@ def apply(limits: dict[str, Any], contained: bool) -> None:
         # First SIGXCPU, and a second later SIGKILL for those who ignore it.
         ("RLIMIT_CPU", cpu_s, cpu_s + 1),
         ("RLIMIT_FSIZE", limits["scratch_bytes"], limits["scratch_bytes"]),
-        ("RLIMIT_NOFILE", 128, 128),
         ("RLIMIT_CORE", 0, 0),
         ("RLIMIT_MSGQUEUE", 0, 0),
         ("RLIMIT_MEMLOCK", 0, 0),
+        ("RLIMIT_SIGPENDING", 128, 128),  # timers count as well, and for the user as a whole
     ]
+    if descriptors:
+        wanted.append(("RLIMIT_NOFILE", 128, 128))
     if contained:
         wanted.append(("RLIMIT_NPROC", limits["processes"], limits["processes"]))
     for name, soft, hard in wanted:

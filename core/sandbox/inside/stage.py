@@ -1,148 +1,192 @@
-"""One forked child: its time limit, its report, and the end of everything that it started."""
-
-# Importing pathlib would cost each execution several milliseconds.
-# ruff: noqa: PTH123
+"""One case after the other: a candidate, who judges it, their time limit, and the end of both."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
-import select
 import signal
+import socket
 import time
-from typing import Any
 
-from . import child
+from . import case, limits
+from .candidate import SOURCE
+from .forking import fork
+from .hearing import Heard, last_line, stack
+from .link import Init, Usage
+from .wire import Channel, Late
 
-_TICK_S = 0.02
-_REPORT_LIMIT = 64 * 1024
-_FORK_PATIENCE_S = 2.0
+TYPE_CHECKING = False  # importing typing would cost each process time and memory
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+RECORD = 3  # the descriptor of the record, which only the driver has
 
 
-def run(
-    task: child.Task, *, timeout_s: float, cpu_s: int, contained: bool, close_fd: int
-) -> dict[str, Any]:
-    """The child's report, or what can be said in its place: result, status, message, traceback.
+class Live:
+    """A candidate that is running: where it can be reached, and who judges it."""
 
-    `close_fd` is closed in the child. `contained` means that every process we see is ours.
+    def __init__(self, pid: int, connection: socket.socket, hang_in: int, folder: str) -> None:
+        self.pid = pid
+        self.connection = connection
+        self.hang_in = hang_in
+        self.folder = folder
+        self.judge = case.Judge(Channel(connection))
+        self.cpu_s = 0.0
+
+
+class Stage:
+    """Runs cases of `code`; `told` is what candidates are told: limits, contained, path, and so on.
+
+    With `reuse`, a candidate that has passed a case which can't have changed anything answers the
+    next one too. Whatever it doesn't pass then, a new one gets to try.
     """
-    token = os.urandom(16).hex()
-    report_in, report_out = os.pipe()
-    hang_in, hang_out = os.pipe()
-    started = time.monotonic()
-    pid = _fork()
-    if pid == 0:
-        for fd in (close_fd, report_in, hang_in):
-            os.close(fd)
-        os.setpgid(0, 0)
-        child.run(task, token, report_out, hang_out, timeout_s * 0.95)
-    with contextlib.suppress(OSError):
-        os.setpgid(pid, pid)  # both do it, so that neither has to wait for the other
-    os.close(report_out)
-    os.close(hang_out)
-    text, timed_out = _listen(pid, report_in, started + timeout_s)
-    _sweep(pid, contained)
-    _, status, usage = os.wait4(pid, 0)
-    report = _parse(text, token)
-    if report is None:
-        used_s = usage.ru_utime + usage.ru_stime
-        report = _without_report(status, timed_out, timeout_s, used_s >= cpu_s)
-    if report["result"] == "timeout":
-        report["message"] += _last_line(hang_in, task)
-    os.close(report_in)
-    os.close(hang_in)
-    report["seconds"] = round(time.monotonic() - started, 4)
-    return report
 
+    def __init__(
+        self,
+        init: Init,
+        told: dict[str, Any],
+        code: str,
+        *,
+        reuse: bool,
+        imported: Callable[[], None],
+    ) -> None:
+        self._init = init
+        self._told = told
+        self._code = code
+        self._reuse = reuse
+        self._imported = imported
+        self._live: Live | None = None
+        self._nothing = os.open(os.devnull, os.O_RDONLY)
+        self.total: Usage | None = None
 
-def _fork() -> int:
-    """Fork, also just after a fork bomb, whose dead still count for a moment."""
-    give_up = time.monotonic() + _FORK_PATIENCE_S
-    while True:
+    def run(
+        self, task: case.Task, folder: Callable[[], str], timeout_s: float
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The report (result, status, message, traceback, seconds), and cpu_s and peak_bytes.
+
+        `folder` makes a working directory for a new candidate; what it raises is passed on.
+        """
+        started = time.monotonic()
+        pure = task.looked is not None and task.looked.pure
+        if self._live and pure:
+            heard = self._hear_here(task, self._live, started + timeout_s)
+            if heard.passed or heard.timed_out:
+                return self._conclude(task, heard, started, timeout_s)
+        self.end()
+        if not task.alone:
+            self._live = self._start(folder())
+        if pure:
+            heard = self._hear_here(task, self._live, started + timeout_s)
+            return self._conclude(task, heard, started, timeout_s)
+        assert self._live is not None
+        report_in, pid = self._fork_case(task, self._live)
+        heard = Heard(self._imported)
+        heard.listen(pid, report_in, started + timeout_s)
+        os.close(report_in)
+        return self._conclude(task, heard, started, timeout_s, pid)
+
+    def end(self) -> None:
+        """End what is running."""
+        if self._live:
+            self._end(self._live, 0)
+
+    def _start(self, folder: str) -> Live:
+        hang_in, hang_out = os.pipe()
+        ours, theirs = socket.socketpair()
+        told = {**self._told, "folder": folder}
+        pid = self._init.start(told, [theirs.fileno(), hang_out, self._nothing])
+        theirs.close()
+        os.close(hang_out)
+        return Live(pid, ours, hang_in, folder)
+
+    def _fork_case(self, task: case.Task, live: Live) -> tuple[int, int]:
+        """Start the case in a process of its own; where it reports, and its process id."""
+        report_in, report_out = os.pipe()
+        pid = fork()
+        if pid == 0:
+            try:
+                for fd in (report_in, live.hang_in, self._init.connection.fileno(), RECORD):
+                    os.close(fd)
+                os.dup2(self._nothing, 0)
+                limits.apply(self._told["limits"], self._told["contained"])
+                case.run(task, live.judge, live.folder, report_out)
+            finally:
+                os._exit(1)  # whatever was raised: what follows is the driver's work
+        os.close(report_out)
+        live.connection.close()
+        return report_in, pid
+
+    def _hear_here(self, task: case.Task, live: Live | None, deadline: float) -> Heard:
+        """Judge a case that can't do anything but compute, without a process of its own.
+
+        The candidate's answers are data here as well.
+        """
+        heard = Heard(self._imported)
+        judge = live.judge if live else None
+
+        def ring(*_: Any) -> None:
+            raise Late
+
         try:
-            return os.fork()
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(_TICK_S)
+            signal.signal(signal.SIGALRM, ring)
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, deadline - time.monotonic()))
+            heard.take(case.attempt(task, judge, self._imported, deadline))
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except Late:
+            heard.take({"late": True})
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        return heard
+
+    def _conclude(
+        self, task: case.Task, heard: Heard, started: float, timeout_s: float, case_pid: int = 0
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        live, usage, case_status, seen = self._live, None, None, ""
+        used = {"cpu_s": 0.0, "peak_bytes": 0}
+        if live and self._reuse and heard.passed and not case_pid:
+            used = self._used_so_far(live)
+        elif live:
+            seen = stack(live.pid, live.hang_in) if heard.timed_out else ""
+            usage, case_status = self._end(live, case_pid)
+            cpu_s = max(0.0, round(usage.cpu_s - live.cpu_s, 6))
+            used = {"cpu_s": cpu_s, "peak_bytes": usage.peak_bytes}
+        report = heard.judge(case_status, usage, timeout_s, int(self._told["limits"]["cpu_s"]))
+        if live and report["result"] == "timeout":
+            report["message"] += last_line(seen, os.path.join(live.folder, SOURCE), self._code)
+        report["seconds"] = round(time.monotonic() - started, 4)
+        return report, used
+
+    def _used_so_far(self, live: Live) -> dict[str, Any]:
+        """What the case used by the candidate's own account: it is running, and nobody else can.
+
+        The totals of an execution come from the kernel.
+        """
+        used = {"cpu_s": 0.0, "peak_bytes": 0}
+        with contextlib.suppress(BaseException):  # a hostile one may answer anything
+            cpu_s, peak_bytes = live.judge.request("usage")
+            used = {"cpu_s": round(float(cpu_s) - live.cpu_s, 6), "peak_bytes": int(peak_bytes)}
+            live.cpu_s = float(cpu_s)
+        return {"cpu_s": max(0.0, used["cpu_s"]), "peak_bytes": max(0, used["peak_bytes"])}
+
+    def _end(self, live: Live, case_pid: int) -> tuple[Usage, int | None]:
+        """Kill the candidate and its case; what the one used, and the other's status."""
+        sweep(self._told["contained"], *filter(None, (case_pid, live.pid)))
+        status = os.waitpid(case_pid, 0)[1] if case_pid else None
+        self.total = self._init.ended(live.pid)
+        live.connection.close()
+        os.close(live.hang_in)
+        self._live = None
+        return self.total, status
 
 
-def _listen(pid: int, fd: int, deadline: float) -> tuple[bytes, bool]:
-    """What the child said until it finished a line, died, or its time was up (then True)."""
-    text = b""
-    while not text.endswith(b"\n") and len(text) < _REPORT_LIMIT:
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            return text, True
-        # The pipe may outlive the child in a grandchild, so look at the child itself as well.
-        dead = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        if not select.select([fd], [], [], 0 if dead else min(_TICK_S, left_s))[0]:
-            if dead:
-                break
-            continue
-        data = os.read(fd, 65536)
-        if not data:
-            break
-        text += data
-    return text, False
-
-
-def _sweep(pid: int, contained: bool) -> None:
-    """Kill the child and all that it started. Leaves the child itself to be waited for."""
-    if contained and os.getpid() < 10:
+def sweep(contained: bool, *pids: int) -> None:
+    """Kill the case, the candidate and all that they started; reap none."""
+    if contained:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # all but us and the namespace's first process
         return
-    for target in (-pid, pid):
+    for target in (*(-pid for pid in pids), *pids):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(target, signal.SIGKILL)
-
-
-def _parse(text: bytes, token: str) -> dict[str, Any] | None:
-    line = text.decode("utf-8", "replace")
-    if not line.startswith(token) or not line.endswith("\n"):
-        return None
-    try:
-        report = json.loads(line[len(token) :])
-    except ValueError:
-        return None
-    return report if isinstance(report, dict) and "result" in report else None
-
-
-def _without_report(
-    status: int, timed_out: bool, timeout_s: float, cpu_used_up: bool
-) -> dict[str, Any]:
-    report = {"result": "error", "status": "crash", "message": "", "traceback": ""}
-    signalled = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    if timed_out:
-        report.update(result="timeout", status="timeout")
-        report["message"] = f"not finished after {timeout_s:.3g} s"
-    elif signalled == signal.SIGXCPU or (signalled == signal.SIGKILL and cpu_used_up):
-        report.update(result="timeout", status="timeout", message="used up its CPU time")
-    elif signalled:
-        name = signal.Signals(signalled).name if signalled in _SIGNALS else str(signalled)
-        report["message"] = f"the process was killed by {name}"
-    else:
-        code = os.WEXITSTATUS(status)
-        report["message"] = f"the code ended its process (exit status {code}) before the end"
-    return report
-
-
-_SIGNALS = set(signal.Signals)
-
-
-def _last_line(fd: int, task: child.Task) -> str:
-    """Where in the candidate a child hung, as faulthandler wrote it; '' when it could not."""
-    if not select.select([fd], [], [], 0)[0]:
-        return ""
-    stack = os.read(fd, 65536).decode("utf-8", "replace")
-    found = re.search(rf'File "{re.escape(task.module_path)}", line (\d+)', stack)
-    if found is None:
-        return ""
-    number = int(found[1])
-    with open(task.module_path, encoding="utf-8", errors="replace") as file:
-        lines = file.read().splitlines()
-    line = lines[number - 1].strip()[:200] if 0 < number <= len(lines) else ""
-    return f" (solution.py line {number}: {line})"

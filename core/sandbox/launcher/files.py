@@ -1,61 +1,98 @@
 """Files for an execution that leave nothing on any disk, and paths that any user can reach."""
 
-# Importing pathlib would cost each execution several milliseconds.
-# ruff: noqa: PTH102, PTH108
+# Importing pathlib would cost each start several milliseconds.
+# ruff: noqa: PTH101, PTH102, PTH104, PTH106, PTH108, PTH116, PTH118, PTH208
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import stat
-import tempfile
 
 CLONE_NEWNS = 0x00020000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-STAGING = "/tmp"
+# Any user can reach it, and nobody keeps an interpreter there.
+_STAGING = "/dev/shm"
 
 
 def memory_file(data: bytes) -> int:
-    """An inheritable descriptor to read `data` from; nothing is left on any disk."""
+    """A descriptor to read `data` from, not inheritable; nothing is left on any disk."""
     if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("codeevolver", 0)
+        fd = os.memfd_create("codeevolver", os.MFD_CLOEXEC)
     else:
+        import tempfile
+
         fd, path = tempfile.mkstemp()
         os.unlink(path)
-    while data:
-        data = data[os.write(fd, data) :]
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
     os.lseek(fd, 0, os.SEEK_SET)
-    os.set_inheritable(fd, True)
     return fd
 
 
-def stage(paths: list[str]) -> list[str]:
-    """Bind `paths` where any user can reach them, in a mount namespace that only we are in.
+class Staging:
+    """Binds paths where any user can reach them, in a mount namespace that only we are in.
 
     The interpreter may live below a directory that is closed to the user that we drop to.
-    Raises OSError where we lack the privilege.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
 
-    def call(result: int, what: str) -> None:
-        if result != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, f"{what}: {os.strerror(code)}")
+    def __init__(self) -> None:
+        self._places: dict[str, str] = {}
 
-    call(libc.unshare(CLONE_NEWNS), "unshare")
-    call(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "make mounts private")
-    # Opened in the new namespace, as no other's can be bound, and before the tmpfs hides any.
-    fds = [os.open(path, os.O_PATH) for path in paths]
-    call(libc.mount(b"tmpfs", STAGING.encode(), b"tmpfs", 0, b"mode=755,size=1m"), "mount tmpfs")
-    staged = []
-    for number, fd in enumerate(fds):
-        place = f"{STAGING}/{number}"
-        if stat.S_ISDIR(os.fstat(fd).st_mode):
+    def stage(self, path: str) -> str:
+        """Where `path` can be reached now. Raises OSError where we lack the privilege."""
+        if path not in self._places:
+            if not self._places:
+                _call("unshare", CLONE_NEWNS)
+                _call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+                options = b"mode=755,size=1m"
+                _call("mount", b"tmpfs", _STAGING.encode(), b"tmpfs", 0, options)
+            self._places[path] = self._bind(path, f"{_STAGING}/{len(self._places)}")
+        return self._places[path]
+
+    def _bind(self, path: str, place: str) -> str:
+        if stat.S_ISDIR(os.stat(path).st_mode):
             os.mkdir(place)
         else:
             os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
-        source = f"/proc/self/fd/{fd}".encode()
-        call(libc.mount(source, place.encode(), None, MS_BIND | MS_REC, None), "bind")
-        os.close(fd)
-        staged.append(place)
-    return staged
+        _call("mount", os.fsencode(path), place.encode(), None, MS_BIND | MS_REC, None)
+        return place
+
+
+def _call(name: str, *arguments: bytes | int | None) -> None:
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{name}: {os.strerror(code)}")
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a directory that untrusted code could write to, once none of its processes is left.
+
+    Depth, odd names and symbolic links don't matter: no link is followed, and directories are
+    moved to the top rather than walked into, so that no path gets longer than three names.
+    """
+    number = 0
+    with contextlib.suppress(OSError):
+        while names := os.listdir(folder):
+            for name in names:
+                number += 1
+                _remove(folder, name, f"{number}.moved")
+        os.rmdir(folder)
+
+
+def _remove(folder: str, name: str, spare: str) -> None:
+    path = os.path.join(folder, name)
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        os.unlink(path)
+        return
+    os.chmod(path, 0o700)  # its owner may have closed it
+    for inner in os.listdir(path):
+        place = os.path.join(path, inner)
+        if stat.S_ISDIR(os.lstat(place).st_mode):
+            os.chmod(place, 0o700)  # to be moved, a directory must be writable itself
+            os.rename(place, os.path.join(folder, f"{spare}.{os.urandom(8).hex()}"))
+        else:
+            os.unlink(place)
+    os.rmdir(path)

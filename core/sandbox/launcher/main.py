@@ -1,223 +1,199 @@
-"""Start one execution, watch it, end it, and write one JSON result to stdout.
+"""The launcher: takes jobs from the app, hands each to a supervisor, and outlives the app.
 
-stdin: 8 bytes of length and that much JSON, then nothing. When it reaches its end, because the app
-wants to stop or has died, everything is killed.
+A request on the control socket (descriptor 0) is a frame of JSON: {"define": name, "plan": {...}}
+once for each plan, or a job: {"plan": name, "limits": {...}, "preload": [module], "warm": bool,
+"broken": number} together with two descriptors, the socket for the answer and a file with the
+driver's job. When the socket reaches its end, because the app wants to stop or has died, everything
+is killed.
 """
-
-# Importing pathlib would cost each execution several milliseconds.
-# ruff: noqa: PTH102, PTH103, PTH118, PTH120, PTH123, PTH211
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ctypes
+import gc
 import json
 import os
+import resource
 import select
-import shutil
-import struct
+import signal
+import socket
 import sys
-import tempfile
 import time
 from typing import Any, NoReturn
 
-from .files import memory_file, stage
-from .processes import descendants, has_ended, kill_all, private_bytes, reap_all
+from . import cgroups, frames, supervisor, ways
+from .files import Staging
+from .pool import Pool
+from .processes import children, descendants
+from .zygotes import Zygotes
 
-TICK_S = 0.02
-GRACE_S = 0.5  # the driver ends by itself when the time is up; this long after, it is killed
-END_PATIENCE_S = 2.0
-RECORD_LIMIT = 8 * 1024 * 1024
-MEMORY_SLACK = 64 * 1024 * 1024  # so that one process meets its own limit, and a MemoryError, first
-PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER = 36
+END_PATIENCE_S = 5.0  # for the supervisors to clean up; those that take longer are killed
+_TIDY_TICK_S, _TIDY_TRIES = 0.1, 20
 
 
-def main() -> None:
-    """Serve the one job on stdin."""
-    size = struct.unpack(">Q", _read_exactly(8))[0]
-    job = json.loads(_read_exactly(size))
+def main() -> NoReturn:
+    """Serve until the app is gone."""
+    _adopt_orphans()
+    _raise_descriptor_limit()
+    Launcher(socket.socket(fileno=0), app_pid=int(sys.argv[1])).serve()
+    os._exit(0)
+
+
+def _adopt_orphans() -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    with contextlib.ExitStack() as stack:
-        result = Launch(job, stack).run()
-    sys.stdout.write(json.dumps(result))
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _read_exactly(size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = os.read(0, size - len(data))
-        if not part:
-            sys.exit("the app went away before the job had arrived")
-        data += part
-    return data
+def _raise_descriptor_limit() -> None:
+    """The kernel lets nobody send descriptors while the user has more under way than this.
+
+    An execution may have the same user, and could take up what is usual.
+    """
+    with contextlib.suppress(OSError, ValueError):  # macOS refuses some values
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-class Launch:
-    """One execution's processes, pipes and limits."""
+class Launcher:
+    """The plans, zygotes and supervisors of one app."""
 
-    def __init__(self, job: dict[str, Any], stack: contextlib.ExitStack) -> None:
-        self._job = job
-        self._limits = job["limits"]
-        self._stack = stack
-        self._pipes = {name: os.pipe() for name in ("stdout", "stderr", "record", "status")}
-        self._texts = {name: bytearray() for name in self._pipes}
-        self._outcome = ""
-        self._peak_bytes = 0
-        self._pid = 0
+    def __init__(self, control: socket.socket, app_pid: int) -> None:
+        self._control = control
+        self._cgroups = cgroups.find(app_pid) if sys.platform == "linux" else None
+        if self._cgroups:
+            self._cgroups.sweep()
+        self._staging = Staging()
+        self._plans: dict[str, dict[str, Any] | str] = {}
+        self._zygotes = Zygotes()
+        self._pool = Pool(self._work)
+        self._in_hand: list[int] = []  # descriptors of the request that is being taken
+        self._untidy = 0  # how often yet to try and remove what a dead supervisor left
+        # Supervisors poll the read end: it ends with us, however we end.
+        self._stop = os.pipe()
+        self._wake = os.pipe()
 
-    def run(self) -> dict[str, Any]:
-        """The result, once no process of the execution is left."""
-        argv, cwd = self._bare() if self._job["bare"] else (self._bubblewrap(), "/")
-        driver_job = {**self._job["driver"], "record_fd": self._pipes["record"][1]}
-        stdin = memory_file(json.dumps(driver_job).encode())
-        os.set_inheritable(stdin, False)
-        started = time.monotonic()
-        self._pid = os.fork()
-        if self._pid == 0:
-            self._become(argv, cwd, stdin)
-        for fd in (stdin, *(ends[1] for ends in self._pipes.values())):
-            os.close(fd)
-        self._watch(started + self._limits["wall_s"] + GRACE_S)
-        seconds = time.monotonic() - started
-        self._end()
-        return {
-            "outcome": self._outcome,
-            "seconds": seconds,
-            "peak_bytes": self._peak_bytes,
-            **{name: text.decode("utf-8", "replace") for name, text in self._texts.items()},
-        }
-
-    def _bubblewrap(self) -> list[str]:
-        """bubblewrap's argv; its options go over a descriptor, out of sight of the process list."""
-        words = self._job["arguments"]
-        paths = [word["path"] for word in words if isinstance(word, dict) and "path" in word]
-        shown = stage(paths) if self._job["uid"] is not None else paths
-        replaced = iter(shown)
-        plain = []
-        for word in words:
-            if isinstance(word, str):
-                plain.append(word)
-            elif "path" in word:
-                plain.append(next(replaced))
-            elif "fd" in word:
-                plain.append(str(self._pipes[word["fd"]][1]))
-            else:
-                data = word["file"].encode("utf-8", "replace") if "file" in word else None
-                plain.append(str(memory_file(data or base64.b64decode(word.get("data", "")))))
-        options = memory_file(b"".join(word.encode() + b"\0" for word in plain))
-        return [self._job["bwrap"], "--args", str(options), "--", *self._job["command"]]
-
-    def _bare(self) -> tuple[list[str], str]:
-        """Without a sandbox: the same layout in a directory that is removed at the end."""
-        folder = tempfile.mkdtemp(prefix="codeevolver-")
-        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        for name, text in self._job["files"].items():
-            path = os.path.join(folder, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8", errors="replace", newline="") as file:
-                file.write(text)
-        for name, source in self._job["packages"]:
-            os.makedirs(os.path.join(folder, "packages"), exist_ok=True)
-            os.symlink(source, os.path.join(folder, "packages", name))
-        driver = self._job["driver"]
-        driver["sources"] = os.path.join(folder, "sources")
-        driver["workdir"] = os.path.join(folder, "job")
-        driver["path"].append(os.path.join(folder, "packages"))
-        os.mkdir(driver["workdir"])
-        self._job["environment"]["HOME"] = driver["workdir"]
-        self._job["environment"]["TMPDIR"] = driver["workdir"]
-        return self._job["command"], driver["workdir"]
-
-    def _become(self, argv: list[str], cwd: str, stdin: int) -> NoReturn:
-        """In the child: turn into the execution. Any error shows as a process that never starts."""
-        try:
-            os.setsid()
-            os.chdir(cwd)
-            with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-                file.write("1000")
-            for source, target in (
-                (stdin, 0),
-                (self._pipes["stdout"][1], 1),
-                (self._pipes["stderr"][1], 2),
-            ):
-                os.dup2(source, target, inheritable=True)
-            for name in ("record", "status"):
-                os.set_inheritable(self._pipes[name][1], True)
-            uid = self._job["uid"]
-            if uid is not None:
-                os.setgroups([])
-                os.setresgid(uid, uid, uid)
-                os.setresuid(uid, uid, uid)
-            # bubblewrap keeps its own environment in its first process: so there must be none.
-            os.execve(argv[0], argv, self._job["environment"])
-        except OSError as error:
-            os.write(2, f"{argv[0]}: {error}".encode())
-        os._exit(127)
-
-    def _watch(self, deadline: float) -> None:
-        """Read until the record is complete or a limit is passed; sets the outcome."""
-        by_fd = {ends[0]: name for name, ends in self._pipes.items()}
-        for fd in by_fd:
+    def serve(self) -> None:
+        """Take requests and reap children until the control socket ends."""
+        for fd in self._wake:
             os.set_blocking(fd, False)
-        next_look = 0.0
-        while not self._outcome:
-            ready, _, _ = select.select([0, *by_fd], [], [], TICK_S)
-            for fd in ready:
-                if fd == 0:
-                    self._outcome = "cancelled"
-                elif not self._take(by_fd[fd], fd) and by_fd.pop(fd) == "record":
-                    self._outcome = self._outcome or "ended"
-            now = time.monotonic()
-            if not self._outcome and now >= deadline:
-                self._outcome = "wall"
-            if not self._outcome and now >= next_look:
-                next_look = now + TICK_S
-                self._look()
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
+        gc.freeze()
+        control, wake = self._control.fileno(), self._wake[0]
+        while True:
+            channels = self._pool.channels()
+            patience_s = _TIDY_TICK_S if self._untidy else self._pool.patience_s()
+            ready = select.select([control, wake, *channels], [], [], patience_s)[0]
+            if not ready:
+                self._pool.retire()
+                if self._untidy:
+                    self._tidy_up()
+            if wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake, 4096)
+                self._reap()
+            for channel in set(ready) - {control, wake}:
+                self._pool.take_back(channel)
+            if control in ready and not self._take_request():
+                break
+        self._end()
 
-    def _take(self, name: str, fd: int) -> bool:
-        """Read what is there, up to the budget; False at the end of the stream."""
+    def _take_request(self) -> bool:
+        """False when the app is gone."""
         try:
-            data = os.read(fd, 65536)
-        except BlockingIOError:
-            return True
-        texts = self._texts
-        if name in ("stdout", "stderr"):
-            room = self._limits["output_bytes"] - len(texts["stdout"]) - len(texts["stderr"])
-            if len(data) > room:
-                data = data[: max(0, room)]
-                self._outcome = self._outcome or "output"
-                texts[name] += data
-                return True
-        elif len(texts[name]) > RECORD_LIMIT:
-            self._outcome = self._outcome or "record"
+            data, self._in_hand = frames.receive(self._control, 2)
+        except (ConnectionError, EOFError):
             return False
-        texts[name] += data
-        return bool(data)
+        request = json.loads(data)
+        if "define" in request:
+            self._define(request["define"], request["plan"])
+        else:
+            self._run(request)
+        self._let_go()
+        return True
 
-    def _look(self) -> None:
-        """The watchdog: all processes together, also where no cgroup or rlimit can count them."""
-        pids = descendants(self._pid)
-        used = sum(private_bytes(pid) for pid in pids)
-        self._peak_bytes = max(self._peak_bytes, used)
-        if used > self._limits["memory_bytes"] + MEMORY_SLACK:
-            self._outcome = "memory"
-        elif len(pids) > self._limits["processes"] + 8:
-            self._outcome = "processes"
+    def _let_go(self) -> None:
+        while self._in_hand:
+            os.close(self._in_hand.pop())
+
+    def _define(self, name: str, plan: dict[str, Any]) -> None:
+        self._pool.renew()  # they neither know this plan nor see what is staged for it
+        try:
+            self._plans[name] = ways.reachable(plan, self._staging)
+        except OSError as error:
+            self._plans[name] = f"the interpreter can't be shown to another user: {error}"
+
+    def _run(self, request: dict[str, Any]) -> None:
+        """Hand a job to a supervisor, with the zygote that it may use."""
+        plan, fds = self._plans[request["plan"]], self._in_hand
+        number = 0
+        if isinstance(plan, dict) and request["warm"] and plan["zygote"]:
+            name, preload = request["plan"], request["preload"]
+            zygote = self._zygotes.get(name, plan, preload, request["broken"])
+            number = zygote.number
+            fds = [*fds, zygote.connection.fileno(), zygote.log]
+        job = {"plan": request["plan"], "limits": request["limits"], "zygote": number}
+        self._pool.hand_over(json.dumps(job).encode(), fds)
+
+    def _work(self, channel: socket.socket) -> bool:
+        """In a process forked for it: be a supervisor. False if the launcher has to tidy up."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.close(self._stop[1])
+        for fd in self._wake:
+            os.close(fd)
+        self._let_go()
+        nowhere = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nowhere, self._control.detach())  # descriptor 0 stays taken
+        os.close(nowhere)
+        self._zygotes.forget()
+        _adopt_orphans()
+        return supervisor.serve(channel, self._plans, self._cgroups, self._stop[0])
+
+    def _reap(self) -> None:
+        broken = False
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if not pid:
+                    break
+                broken |= pid in self._pool.pids and status != 0
+                self._pool.pids.discard(pid)
+                self._zygotes.pids.discard(pid)
+        if broken:
+            self._untidy = _TIDY_TRIES
+            self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        """A supervisor died: kill what it has left to us, and remove its cgroup."""
+        ours = self._pool.pids | self._zygotes.pids
+        for orphan in set(children(os.getpid())) - ours:
+            for pid in (*descendants(orphan), orphan):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+        self._untidy -= 1
+        if not self._cgroups or self._cgroups.sweep():
+            self._untidy = 0
 
     def _end(self) -> None:
-        """Kill what is left, first from inside, reap it all, then read the rest of the output."""
-        patience = time.monotonic() + (END_PATIENCE_S if self._outcome == "ended" else 0)
-        while time.monotonic() < patience and not has_ended(self._pid):
-            select.select([], [], [], 0.002)
+        """The app is gone: let the supervisors end their executions, then kill what is left."""
+        os.close(self._stop[1])
+        self._pool.forget()
         give_up = time.monotonic() + END_PATIENCE_S
-        while True:
-            kill_all()
-            if reap_all() or time.monotonic() > give_up:
+        while self._pool.pids and time.monotonic() < give_up:
+            self._reap()
+            time.sleep(0.002)
+        self._zygotes.end()
+        while time.monotonic() < give_up + END_PATIENCE_S:
+            self._reap()
+            left = descendants(os.getpid())
+            if not left:
                 break
-            select.select([], [], [], 0.001)
-        for name, (fd, _) in self._pipes.items():
-            while self._take(name, fd) and select.select([fd], [], [], 0)[0]:
-                if self._outcome == "output":
-                    break
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.002)
+        if self._cgroups:
+            self._cgroups.sweep()

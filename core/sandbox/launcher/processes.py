@@ -1,16 +1,166 @@
-"""The processes below this one: find them, weigh them, kill them, reap them."""
+"""The processes of an execution: find them, weigh them, kill them, reap them."""
 
-# Importing pathlib would cost each execution several milliseconds.
+# Importing pathlib would cost each start several milliseconds.
 # ruff: noqa: PTH112, PTH123, PTH208
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+from collections.abc import Iterable
+from typing import TypeAlias
 
 
-def has_ended(pid: int) -> bool:
+class Child:
+    """An execution that is our child `pid`, with all that it started.
+
+    `fds` become readable when it has ended, where the system can tell. `status` is its exit
+    status as of os.waitstatus_to_exitcode, None while it isn't known.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.status: int | None = None
+        self.fds: tuple[int, ...] = ()
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):  # a kernel before 5.3
+                self.fds = (os.pidfd_open(pid),)
+
+    def wait(self, timeout_s: float) -> None:
+        """Until it has ended by itself, for at most `timeout_s` seconds."""
+        if self.fds:
+            select.select(self.fds, [], [], timeout_s)
+            return
+        for _ in range(int(timeout_s / 0.002)):
+            if _has_ended(self.pid):
+                break
+            select.select([], [], [], 0.002)
+
+    def end(self) -> bool:
+        """Kill all, reap what is dead. True once nothing is left, not even an orphan."""
+        _kill_all(self.pid if self.status is None else 0)
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == self.pid:
+                    self.status = os.waitstatus_to_exitcode(status)
+                if not pid:
+                    return False
+        except ChildProcessError:
+            return True
+
+    def close(self) -> None:
+        """Let go of it."""
+        for fd in self.fds:
+            os.close(fd)
+
+    def pids(self) -> list[int]:
+        """It and all below it, orphans as well; only itself where that can't be seen."""
+        return descendants(os.getpid()) or [self.pid]
+
+    def private_bytes(self) -> int:
+        """Memory of all of them together, shared pages left out."""
+        return sum(_private_bytes(pid) for pid in self.pids())
+
+
+class Adopted:
+    """An execution that the zygote started: the first process of a pid namespace, by pidfd.
+
+    All others in the namespace die with it.
+    """
+
+    def __init__(self, pidfd: int) -> None:
+        self.fds: tuple[int, ...] = (pidfd,)
+        self.status: int | None = None
+        self._pidfd = pidfd
+
+    def wait(self, timeout_s: float) -> None:
+        """Until it has ended by itself, for at most `timeout_s` seconds."""
+        select.select(self.fds, [], [], timeout_s)
+
+    def end(self) -> bool:
+        """Kill it; True once it is gone."""
+        if select.select(self.fds, [], [], 0)[0]:
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        return bool(select.select(self.fds, [], [], 0.1)[0])
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._pidfd)
+
+    def pids(self) -> list[int]:
+        """It and all below it."""
+        pid = self._pid()
+        return [pid, *descendants(pid)] if pid else []
+
+    def private_bytes(self) -> int:
+        """Memory of all of them together, shared pages left out."""
+        return sum(_private_bytes(pid) for pid in self.pids())
+
+    def _pid(self) -> int:
+        """Its process id as we see it; 0 when it is gone."""
+        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{self._pidfd}") as file:
+            for line in file:
+                if line.startswith("Pid:"):
+                    return max(0, int(line.split()[1]))
+        return 0
+
+
+Tree: TypeAlias = "Child | Adopted"
+
+
+def children(pid: int) -> list[int]:
+    """The direct ones; empty where there is no /proc."""
+    found = _listed(pid)
+    return _by_parent().get(pid, []) if found is None else found
+
+
+def threads(pids: Iterable[int]) -> int:
+    """How many threads `pids` have together; one for each that can't be looked at any more."""
+    return sum(len(_threads(pid)) for pid in pids)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below `pid`, nearest first; empty where there is no /proc."""
+    found: list[int] = []
+    todo = [pid] if pid else []
+    parents: dict[int, list[int]] | None = None
+    while todo:
+        parent = todo.pop(0)
+        below = _listed(parent)
+        if below is None:
+            parents = _by_parent() if parents is None else parents
+            below = parents.get(parent, [])
+        found += below
+        todo += below
+    return found
+
+
+def _listed(pid: int) -> list[int] | None:
+    """The children of all threads of `pid`; None when it is gone, or the kernel has no lists."""
+    found: list[int] = []
+    seen = False
+    for thread in _threads(pid):
+        # One that has ended meanwhile has left its children to another.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{pid}/task/{thread}/children") as file:
+                found += map(int, file.read().split())
+            seen = True
+    return found if seen else None
+
+
+def _threads(pid: int) -> list[str]:
+    """The ids of the threads of `pid`; its own where that can't be seen."""
+    with contextlib.suppress(OSError):
+        return os.listdir(f"/proc/{pid}/task") or [str(pid)]
+    return [str(pid)]
+
+
+def _has_ended(pid: int) -> bool:
     """Whether our child `pid` is dead or reaped already; doesn't reap it."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -18,13 +168,16 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-def kill_all() -> None:
+def _kill_all(child: int) -> None:
     """Kill all below us: whole groups at once, so that a fork bomb can't outrun it.
 
     A namespace's first process takes all others with it; bubblewrap itself comes last.
     """
     pids = descendants(os.getpid())
     groups = set()
+    if child:  # it leads a group of its own; there may be no /proc to find it by
+        pids = pids or [child]
+        groups.add(child)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             groups.add(os.getpgid(pid))
@@ -36,49 +189,21 @@ def kill_all() -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def reap_all() -> bool:
-    """Reap what is dead. True once there is no child any more, not even an adopted one."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return True
-    return False
-
-
-def descendants(pid: int) -> list[int]:
-    """All processes below `pid`, nearest first; empty where there is no /proc."""
-    found: list[int] = []
-    todo = [pid]
-    parents: dict[int, list[int]] | None = None
-    while todo:
-        parent = todo.pop(0)
-        try:
-            with open(f"/proc/{parent}/task/{parent}/children") as file:
-                children = [int(word) for word in file.read().split()]
-        except (FileNotFoundError, ProcessLookupError):
-            # Gone, or a kernel without this file: then ask every process for its parent.
-            parents = _by_parent() if parents is None else parents
-            children = parents.get(parent, [])
-        found += children
-        todo += children
-    return found
-
-
 def _by_parent() -> dict[int, list[int]]:
-    children: dict[int, list[int]] = {}
+    """Children by parent, from asking every process for its parent."""
+    found: dict[int, list[int]] = {}
     if not os.path.isdir("/proc/self"):
-        return children
+        return found
     for name in os.listdir("/proc"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int(name)
             with open(f"/proc/{pid}/stat") as file:
                 parent = int(file.read().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(pid)
-    return children
+            found.setdefault(parent, []).append(pid)
+    return found
 
 
-def private_bytes(pid: int) -> int:
+def _private_bytes(pid: int) -> int:
     """Memory that is `pid`'s alone or shared by forking; 0 where it can't be seen."""
     try:
         with open(f"/proc/{pid}/statm") as file:
