@@ -69,9 +69,9 @@ def try_out(
             print(error.message, file=sys.stderr)
             return CANT_RUN
     result = tried.result
-    sys.stdout.write(result.stdout)
-    sys.stdout.flush()
-    sys.stderr.write(result.stderr)
+    for stream, text in ((sys.stdout, result.stdout), (sys.stderr, result.stderr)):
+        stream.write(_harmless(text) if stream.isatty() else text)
+        stream.flush()
     if result.message:
         print(f"✗ {result.status}: {result.message}", file=sys.stderr)
     if tried.hint:
@@ -80,12 +80,18 @@ def try_out(
     return _status(result) or unwritten
 
 
-def _input(name: str) -> str:
+def _harmless(text: str) -> str:
+    """Without what a terminal would take for a command: the program is not ours."""
+    kept = "\n\t"
+    return "".join(c if c.isprintable() or c in kept else repr(c)[1:-1] for c in text)
+
+
+def _input(name: str) -> bytes:
     if not name:
-        return ""
+        return b""
     try:
         with open(0 if name == "-" else name, "rb", closefd=name != "-") as file:  # noqa: PTH123
-            return file.read(4 * MAX_STDIN_BYTES).decode("utf-8", "replace")
+            return file.read(MAX_STDIN_BYTES + 1)
     except OSError as error:
         raise BadInput("stdin", f"{name} can't be read: {error.strerror}.") from error
 

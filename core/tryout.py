@@ -32,7 +32,7 @@ class Trial:
     """
 
     arguments: tuple[str, ...] = ()
-    stdin: str = ""
+    stdin: bytes = b""
     call: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -77,7 +77,7 @@ class TryOut:
             result = self._sandbox.execute(
                 code,
                 arguments=trial.arguments,
-                stdin=trial.stdin.encode("utf-8", "replace"),
+                stdin=trial.stdin,
                 modules=modules,
                 files=files,
                 cancel=self._cancel,

@@ -205,3 +205,50 @@ def test_a_python_without_pip_says_so(tmp_path: Path) -> None:
     state = one.ensure(Cancel())
     assert state.phase == "failed"
     assert "can't be started" in state.message
+
+
+def test_dependency_by_address_is_refused_and_nothing_of_it_runs(
+    packages: Make, wheels: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "bbb-1.0"
+    source.mkdir()
+    ran = tmp_path / "ran"
+    (source / "setup.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    subprocess.run(
+        ["tar", "czf", tmp_path / "bbb-1.0.tar.gz", "-C", tmp_path, "bbb-1.0"], check=True
+    )
+    write_wheel(wheels, "aaa", "1.0", needs=f"bbb @ file://{tmp_path}/bbb-1.0.tar.gz")
+    state = packages("aaa").ensure(Cancel())
+    assert state.phase == "failed"
+    assert "aaa-1.0-py3-none-any.whl needs bbb from file://" in state.message
+    assert not ran.exists()
+
+
+def test_versions_are_found_that_suit_all(packages: Make, wheels: Path) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        write_wheel(wheels, "base", version)
+    write_wheel(wheels, "left", "1.0", needs="base>=1.0; python_version >= '3'")
+    write_wheel(wheels, "right", "1.0", needs="base<3 ; extra == 'old'")
+    write_wheel(wheels, "odd", "1.0", needs="nowhere; python_version < '3'")
+    state = packages("left", "right[old]", "odd").ensure(Cancel())
+    assert [str(one) for one in state.packages] == ["base 2.0", "left 1.0", "odd 1.0", "right 1.0"]
+
+
+def test_contradiction_is_told(packages: Make, wheels: Path) -> None:
+    write_wheel(wheels, "base", "1.0")
+    write_wheel(wheels, "left", "1.0", needs="base<1")
+    state = packages("left").ensure(Cancel())
+    assert state.phase == "failed"
+    assert "base<1" in state.message
+
+
+def test_half_removed_folder_is_made_anew(packages: Make, wheels: Path) -> None:
+    write_wheel(wheels, "aaa", "1.0")
+    first = packages("aaa")
+    assert first.ensure(Cancel()).phase == "ready"
+    first.close()
+    assert first.site is not None
+    (first.site / ".whole").unlink()
+    second = packages("aaa")
+    assert second.state.phase == "missing"
+    assert second.ensure(Cancel()).phase == "ready"

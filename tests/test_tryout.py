@@ -55,7 +55,7 @@ def tried(site: Web, code: str, trial: Trial | None = None, **files: bytes) -> T
 
 
 def test_a_program_gets_arguments_input_and_files_and_hands_files_over(site: Web) -> None:
-    trial = Trial(arguments=("a b", "-x"), stdin="in\n", files={"mine.txt": b"M", "b.txt": b"new"})
+    trial = Trial(arguments=("a b", "-x"), stdin=b"in\n", files={"mine.txt": b"M", "b.txt": b"new"})
     found = tried(site, PROGRAM, trial, a=b"A", b=b"old")
     result = found.result
     assert (result.status, result.exit_code) == ("finished", 3)
@@ -111,7 +111,7 @@ def test_limits_hold(site: Web, tmp_path: Path) -> None:
         (Trial(call="\0"), "no Python expression"),
         (Trial(arguments=("a\0",)), "NUL"),
         (Trial(arguments=("a",) * 101), "At most 100"),
-        (Trial(stdin="x" * 1_048_577), "longer than 1 MiB"),
+        (Trial(stdin=b"x" * 1_048_577), "longer than 1 MiB"),
         (Trial(files={"solution.py": b""}), "is not taken"),
     ],
 )

@@ -105,7 +105,7 @@ def _carry_out(services: Services, run_id: str) -> Shown:
         check_inputs(files, limit_bytes=services.config.current.run.input_files_bytes)
         trial = Trial(
             arguments=_words(typed["arguments"]),
-            stdin=typed["stdin"],
+            stdin=typed["stdin"].encode("utf-8", "replace"),
             call=typed["call"].strip(),
             files=files,
         )

@@ -98,8 +98,8 @@ def zygote(view: View, limits: Limits) -> list[Argument]:
 
 def zygote_config(view: View, limits: Limits) -> dict[str, object]:
     """What the zygote is told when it starts; see inside/enter.py."""
-    path = [PACKAGES, SITE] if view.site else [PACKAGES]
-    return {"scratch_bytes": limits.scratch_bytes, "seccomp": _filter(), "path": path}
+    # What the user chose is for candidates only, and not for the zygote to import.
+    return {"scratch_bytes": limits.scratch_bytes, "seccomp": _filter(), "path": [PACKAGES]}
 
 
 def _filter(*, strict: bool = False) -> str:

@@ -1,8 +1,8 @@
 """The packages that generated code may import: installed ahead of time, shown read-only.
 
-They come as ready-made wheels alone. Building one would run its build script here, outside of any
-sandbox; unpacking a wheel runs nothing of it. What they bring is code that nobody has read either,
-and it runs only where generated code does.
+They come as ready-made wheels alone, and so do those that they need. Building one would run its
+build script here, outside of any sandbox; unpacking a wheel runs nothing of it. What they bring is
+code that nobody has read either, and it runs only where generated code does.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from core.sandbox.locks import is_locked, locked, open_lock
 logger = logging.getLogger(__name__)
 
 _TICK_S = 0.2
+_WHOLE = ".whole"  # a file in a folder that was finished, and is not being removed
 
 
 class Packages:
@@ -123,8 +124,11 @@ class Packages:
         logger.info("Installing %s for generated code", ", ".join(self._wanted))
         temporary = Path(tempfile.mkdtemp(prefix="new-", dir=self._folder))
         try:
+            if site.exists():
+                self._remove(site)  # what a broken-off removal left
             temporary.chmod(0o755)
             pip.install(self._python, self._wanted, temporary, cancel)
+            (temporary / _WHOLE).touch()
             temporary.rename(site)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -132,11 +136,11 @@ class Packages:
     def _take(self) -> bool:
         """Hold the installed folder, if there is one, so that nobody removes it; True if so."""
         site = self.site
-        if site is None or not site.is_dir():
+        if site is None or not (site / _WHOLE).exists():
             return False
         held = open_lock(self._lock_of(self._digest))
         fcntl.flock(held, fcntl.LOCK_SH)
-        if not site.is_dir():
+        if not (site / _WHOLE).exists():
             held.close()
             return False
         self.close()
@@ -151,7 +155,7 @@ class Packages:
     def _tidy(self) -> None:
         """Remove what broken-off attempts left, and other lists' folders that nobody holds."""
         for path in self._folder.iterdir():
-            if not path.is_dir() or path == self.site:
+            if not path.is_dir() or (path == self.site and (path / _WHOLE).exists()):
                 continue
             if path.name.startswith("new-"):
                 shutil.rmtree(path, ignore_errors=True)
@@ -161,7 +165,14 @@ class Packages:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-                shutil.rmtree(path, ignore_errors=True)
+                self._remove(path)
+
+    def _remove(self, path: Path) -> None:
+        """Under another name first: broken off, it must not look like one that is there."""
+        doomed = Path(tempfile.mkdtemp(prefix="new-", dir=self._folder)) / path.name
+        with contextlib.suppress(OSError):
+            path.rename(doomed)
+        shutil.rmtree(doomed.parent, ignore_errors=True)
 
 
 def _digest(wanted: Sequence[str], python: str) -> str:

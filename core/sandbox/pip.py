@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from packaging.markers import default_environment
+
 from core.cancel import Cancel
 from core.errors import SandboxError
+from core.sandbox import wheels
 
 # Where the packages are in the sandbox: tracebacks name this place.
 SITE = "/opt/site"
@@ -25,22 +30,46 @@ def install(python: str, wanted: Sequence[str], target: Path, cancel: Cancel) ->
     """Fetch wheels of `wanted` and of all that they need into the directory `target`, which is
     empty, and compile them. Raises SandboxError with pip's last words, or Cancelled.
 
-    The user's own settings of pip (an index, a proxy, a directory of wheels) count.
+    The user's own settings of pip (an index, a proxy, a directory of wheels) count. Nothing of a
+    package is run: no dependency is left to pip, which would build some of them.
     """
-    options = [
-        *("--only-binary=:all:", "--no-compile", "--no-input", "--disable-pip-version-check"),
-        *("--no-warn-script-location", "--progress-bar=off", "--quiet", "--target", str(target)),
-    ]
-    command = [python, "-I", "-m", "pip", "install", *options, "--", *wanted]
+    quiet = ["--no-input", "--disable-pip-version-check", "--progress-bar=off", "--quiet"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        def fetch(texts: Sequence[str]) -> None:
+            options = [*quiet, "--no-deps", "--only-binary=:all:", "--dest", name]
+            _pip([python, "-I", "-m", "pip", "download", *options, "--", *texts], texts, cancel)
+
+        wheels.gather(wanted, folder, fetch, _markers(python, cancel))
+        options = [*quiet, "--no-deps", "--no-index", "--no-compile", "--no-warn-script-location"]
+        paths = sorted(map(str, folder.glob("*.whl")))
+        where = ["--target", str(target), "--", *paths]
+        _pip([python, "-I", "-m", "pip", "install", *options, *where], wanted, cancel)
+    # Their paths as the sandbox has them; unchecked, because nobody changes them there.
+    how = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(target), "-p", SITE]
+    # A module that can't be compiled (a template, code for another Python) matters to no one yet.
+    _run([python, "-I", "-m", "compileall", *how, str(target)], _COMPILE_TIMEOUT_S, cancel)
+
+
+def _pip(command: Sequence[str], wanted: Sequence[str], cancel: Cancel) -> None:
     status, said = _run(command, _INSTALL_TIMEOUT_S, cancel)
     if status != 0:
         raise SandboxError(
             f"pip could not install {', '.join(wanted)}: {_last_words(said) or 'it said nothing'}"
         )
-    # Their paths as the sandbox has them; unchecked, because nobody changes them there.
-    how = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(target), "-p", SITE]
-    # A module that can't be compiled (a template, code for another Python) matters to no one yet.
-    _run([python, "-I", "-m", "compileall", *how, str(target)], _COMPILE_TIMEOUT_S, cancel)
+
+
+def _markers(python: str, cancel: Cancel) -> dict[str, str]:
+    """What decides which dependencies count, of the interpreter that will import them."""
+    if python == sys.executable:
+        return {name: str(value) for name, value in default_environment().items()}
+    code = "import json; from pip._vendor.packaging.markers import default_environment as d"
+    status, said = _run([python, "-I", "-c", f"{code}; print(json.dumps(d()))"], 60.0, cancel)
+    if status != 0:
+        raise SandboxError(f"{python} can't say what it is: {_last_words(said)}")
+    found: dict[str, str] = json.loads(said)
+    return found
 
 
 def _run(command: Sequence[str], timeout_s: float, cancel: Cancel) -> tuple[int, str]:

@@ -37,7 +37,8 @@ def main(connection: socket.socket) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         record = _Record(job["nonce"])
         limits.apply(job["limits"], job["contained"], descriptors=False)
-        sys.path += job["path"]
+        # Our own packages; those that the user chose are for candidates only.
+        sys.path += job["path"][:1]
         record.write("started")
         runner = Driver(job, record, link.Init(connection))
         if job["mode"] == "program":
