@@ -64,7 +64,7 @@ def carry_out(context: Context) -> None:
 
 
 def _work(context: Context) -> None:
-    rung = context.ports.sandbox.rung
+    rung = context.ports.sandbox.look(context.writer.cancel)
     if not rung.runs:
         raise SandboxError(f"Generated code can't be run safely here: {rung.mend}")
     take_packages(context)

@@ -26,6 +26,7 @@ MAX_GOAL = 20_000
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 # The page is there before the engine; a goal that comes in between waits this long for it.
 ATTACH_S = 15.0
+LOOK_S = 2.0  # for a look at the sandbox; the run itself waits for it
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -104,7 +105,7 @@ class Runs:
         first = RunStarted(
             goal=text,
             config_digest=self._ports.config().digest,
-            rung=self._ports.sandbox.rung.name,
+            rung=self._ports.sandbox.look(timeout_s=LOOK_S).name,
             files=described(files),
         )
         self._log.create(run_id, first, files)

@@ -32,6 +32,7 @@ class WarmUp:
 
     def start(self) -> None:
         """Begin; nobody needs to wait."""
+        self._sandbox.start_look()
         for thread in self._threads:
             thread.start()
 
@@ -47,7 +48,10 @@ class WarmUp:
             self._packages.ensure(self._cancel)
 
     def _look(self) -> None:
-        _ = self._sandbox.rung
+        try:
+            self._sandbox.look(self._cancel)
+        except Cancelled:
+            return
         builtin = self._builtin
         if builtin is not None and any(role.served_by_builtin for role in self._client.probe()):
             builtin.start()

@@ -20,7 +20,7 @@ from core.sandbox.bubblewrap import environment
 from core.sandbox.host import Host
 
 _ATTACKS = r"""
-import ctypes, functools, os, signal, socket, stat
+import ctypes, functools, os, signal, socket, stat, sys
 
 def could(attempts):
     done = []
@@ -97,8 +97,9 @@ def signals():
     def reach(pid):
         os.kill(pid, 0)  # only asks whether a signal would be allowed
         return pid
-    # Low numbers exist in the sandbox as well, as processes of its own.
-    pids = [pid for pid in PIDS if pid > 200]
+    # With a pid namespace its first processes lead our session, and low numbers are its own.
+    own = os.getsid(0) <= 2
+    pids = [pid for pid in PIDS if pid > 200 or not own]
     return could((f'process {pid}', functools.partial(reach, pid)) for pid in pids)
 
 def descriptors():
@@ -108,9 +109,11 @@ def descriptors():
             mode = os.fstat(fd).st_mode
         except OSError:
             continue
-        if not stat.S_ISFIFO(mode) and not stat.S_ISSOCK(mode):
-            found.append(str(fd))
-    return ', '.join(found)
+        found.append(KINDS.get(stat.S_IFMT(mode), f'{fd} of kind {stat.S_IFMT(mode):o}'))
+    # What asks for the case, and where a hang is told.
+    return '' if sorted(found) == ['pipe', 'socket'] else ', '.join(found) or 'none'
+
+KINDS = {stat.S_IFIFO: 'pipe', stat.S_IFSOCK: 'socket'}
 
 def privileges():
     libc = ctypes.CDLL(None, use_errno=True)
@@ -123,6 +126,9 @@ def privileges():
     if libc.prctl(21, 0, 0, 0, 0) != 2:
         found.append('no system call filter')
     return ', '.join(found)
+
+def interpreter():
+    return '' if sys.version == VERSION else f'another Python: {sys.version}'
 
 def survivors():
     found = [d for d in ('/tmp', '/job', '/dev/shm') if os.path.exists(d + '/planted')]
@@ -155,6 +161,7 @@ def mess():
 NAMES = (
     *("files", "kernel_settings", "variables", "writes", "network", "socket_families"),
     *("kernel_calls", "signals", "descriptors", "privileges", "survivors"),
+    "interpreter",
 )
 
 
@@ -182,6 +189,7 @@ def released(host: Host, launcher_pid: int) -> Iterator[Canaries]:
             "NAMES": {*environment(host), "PWD", "TMPDIR"},
             "PORT": server.getsockname()[1],
             "ABSTRACT": name,
+            "VERSION": host.version,
             "PIDS": [os.getpid(), launcher_pid],
         }
         code = "".join(f"{key} = {value!r}\n" for key, value in facts.items()) + _ATTACKS

@@ -35,6 +35,7 @@ print(json.dumps({
     "shared": [sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("INSTSONAME")]
               if sysconfig.get_config_var("Py_ENABLE_SHARED") else [],
     "packages": packages,
+    "version": sys.version,
 }))
 """
 
@@ -44,7 +45,8 @@ class Host:
     """`binds` are (source, destination) of what is shown read-only, `links` (target, path).
 
     `packages` are Python packages, by the file name that makes them importable. `library_path`
-    is a directory that the loader needs to be told, '' when there is none.
+    is a directory that the loader needs to be told, '' when there is none. `version` is that of
+    sys.
     """
 
     executable: str
@@ -52,6 +54,7 @@ class Host:
     links: tuple[tuple[str, str], ...]
     packages: tuple[tuple[str, str], ...]
     library_path: str
+    version: str
 
 
 def describe(python: str, inside: str) -> Host:
@@ -70,7 +73,9 @@ def describe(python: str, inside: str) -> Host:
         ).stdout
         facts = json.loads(answer)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise SandboxError(f"The Python interpreter {python} can't be used: {error}") from error
+        raise SandboxError(
+            f"The Python interpreter {python} can't be used: {_reason(error)}"
+        ) from error
     binds, links = _libraries()
     for prefix in facts["prefixes"]:
         if prefix not in ("/usr", "/usr/local", "/"):
@@ -89,7 +94,20 @@ def describe(python: str, inside: str) -> Host:
         links=tuple(links),
         packages=tuple(sorted(facts["packages"].items())),
         library_path=library_path,
+        version=facts["version"],
     )
+
+
+def _reason(error: Exception) -> str:
+    """In a few words, without the text of what was asked."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not answer within {error.timeout:g} s"
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = (error.stderr or "").strip().splitlines()
+        return f"exit status {error.returncode}{': ' + lines[-1] if lines else ''}"
+    if isinstance(error, ValueError):
+        return "its answer makes no sense"
+    return str(error)
 
 
 def _libraries() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.sandbox.model import Rung
+from core.sandbox.model import BEING_LOOKED_AT, Rung
 
 # Belongs to nobody: above the ids of people and services, below nobody (65534).
 _DROPPED_UID = 65521
@@ -17,6 +17,24 @@ _FIRST_OWN_UID = 65400  # and 99 more, for executions that must not share one
 _NO_MEMORY_CGROUP = "a memory cgroup (a watchdog looks after the memory of all processes together)"
 _NO_PIDS_CGROUP = "a pids cgroup (a watchdog counts the processes)"
 _NO_BUBBLEWRAP = "bubblewrap is not installed"
+
+
+LOOKING = Rung(
+    number="?",
+    name=BEING_LOOKED_AT,
+    safe=False,
+    lacks=("what this machine can do is being looked at",),
+    mend="Wait a moment: the sandbox is being tried out.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What was wrong with a `way`; one that is `passing` may be gone at the next look."""
+
+    text: str
+    way: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,32 +149,56 @@ def unsandboxed(mend: str) -> Plan:
     )
 
 
-def refusal(problem: str) -> Rung:
-    """The rung that runs nothing, with what to do about `problem` ('' for no bubblewrap)."""
+def refusal(problem: Problem | None, *, bubblewrap: bool) -> Rung:
+    """The rung that runs nothing, with what to do about `problem`; `bubblewrap`: is it here?"""
+    lacks: tuple[str, ...] = () if bubblewrap else (_NO_BUBBLEWRAP,)
+    if problem is not None:
+        lacks += (problem.text,)
     return Rung(
-        number="5", name="none", safe=False, lacks=(problem or _NO_BUBBLEWRAP,), mend=mend(problem)
+        number="5",
+        name="none",
+        safe=False,
+        lacks=lacks or ("none of the ways to contain code that may be taken is there",),
+        mend=mend(problem, bubblewrap=bubblewrap),
     )
 
 
-def with_mend(plan: Plan, problem: str) -> Plan:
-    """`plan`, reached because better ones failed with `problem`; '' for no bubblewrap."""
-    text = plan.rung.mend or mend(problem)
+def no_interpreter(problem: str) -> Rung:
+    """The rung that runs nothing because there is no Python to run it with."""
+    advice = "Repair this interpreter, or start the app with another one."
+    return Rung(number="5", name="none", safe=False, lacks=(problem,), mend=advice)
+
+
+def with_mend(plan: Plan, problem: Problem | None, *, bubblewrap: bool) -> Plan:
+    """`plan`, reached because better ones failed with `problem` or `bubblewrap` isn't here."""
+    text = plan.rung.mend or mend(problem, bubblewrap=bubblewrap)
     return replace(plan, rung=replace(plan.rung, mend=text))
 
 
-def mend(problem: str) -> str:
-    """What a user can do about `problem`; '' is that bubblewrap is missing."""
+def mend(problem: Problem | None, *, bubblewrap: bool) -> str:
+    """What a user can do about `problem`, and about a missing `bubblewrap`."""
     if sys.platform != "linux":
         return (
             "Nothing on this system can contain code. Run the app on Linux: in Docker or Podman "
             "(also Docker Desktop, OrbStack or Colima on a Mac) or in a virtual machine."
         )
-    if not problem:
-        return f"Install bubblewrap: {_install_command()}"
+    found = [] if bubblewrap else [f"Install bubblewrap: {_install_command()}"]
+    if problem is not None:
+        found.append(_mend_problem(problem))
+    return " Or: ".join(filter(None, found))
+
+
+def _mend_problem(problem: Problem) -> str:
+    if problem.passing:
+        return "This may pass: the machine is looked at again every half a minute."
+    if "TMPDIR" in problem.text:
+        return "Set TMPDIR to a directory that every user can reach, such as /tmp."
+    if problem.way != "bubblewrap" or "interpreter" in problem.text:
+        return ""
     userns = _mend_userns()
     if userns:
         return userns
-    if any(word in problem for word in ("namespace", "uid map", "Operation not permitted")):
+    if any(word in problem.text for word in ("namespace", "uid map", "Operation not permitted")):
         return (
             "User namespaces are denied here. In a container, start it with a seccomp profile "
             "that allows unshare, clone, mount, umount2 and pivot_root."

@@ -9,6 +9,7 @@ from core.events import CaseResult, Status
 from core.sandbox.files import OutputFile
 
 MIB = 1024 * 1024
+BEING_LOOKED_AT = "being looked at"
 ProgramStatus = Literal["finished", "timeout", "memory", "output", "crash"]
 
 
@@ -40,7 +41,8 @@ class Rung:
 
     `lacks` says what a better rung would add, `mend` what to do to get one ('' when there is
     nothing to do). Code runs on a rung that is not `safe` only when the config allows it by name.
-    With `warm` a new sandbox is a fork of a process that has started already.
+    With `warm` a new sandbox is a fork of a process that has started already. While nobody knows
+    yet, `name` is BEING_LOOKED_AT.
     """
 
     number: str
@@ -53,7 +55,7 @@ class Rung:
     @property
     def runs(self) -> bool:
         """Whether code is run here at all."""
-        return self.name != "none"
+        return self.name not in ("none", BEING_LOOKED_AT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from core.errors import SandboxError
 from core.events import Case
 from core.sandbox import ladder
 from core.sandbox.canaries import Canaries
-from core.sandbox.ladder import Plan
+from core.sandbox.ladder import Plan, Problem
 from core.sandbox.model import Execution
+from core.sandbox.process import NoAnswer
 
 # Runs code against cases in a plan; also tells which limits a cgroup kept. Raises SandboxError.
 Attempt: TypeAlias = Callable[[Plan, str, Sequence[Case]], tuple[Execution, Collection[str]]]
 
 
+# What a machine says that is short of something for the moment.
+_PASSING = (
+    *map(os.strerror, (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)),
+    *("BlockingIOError", "does not answer", "did not answer", "timed out"),
+)
+
+
 class Unsafe(Exception):
     """An attack was not stopped."""
+
+
+class Late(NoAnswer):
+    """The attacks had not ended when their time was up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The first `plan` that holds, and the first `problem` of those above it.
+
+    A look is `clean` when no problem on the way was one that may pass. `unsafe` are the plans that
+    let an attack through.
+    """
+
+    plan: Plan | None
+    problem: Problem | None = None
+    clean: bool = True
+    unsafe: tuple[Plan, ...] = ()
 
 
 def best(
@@ -27,37 +56,52 @@ def best(
     only: Collection[str],
     *,
     warm: bool,
-) -> tuple[Plan | None, str]:
-    """The first plan that holds, and what was wrong with the better ones ('' for nothing)."""
-    problem = ""
+) -> Seen:
+    """Attack one plan after another, until one holds."""
+    problem: Problem | None = None
+    clean = True
+    unsafe: tuple[Plan, ...] = ()
     for plan in plans:
         try:
             execution, kept = attempt(plan, canaries.code, canaries.cases)
             _check(execution)
         except (SandboxError, Unsafe) as error:
-            problem = problem or str(error)
+            found = _problem(plan, error)
+            if isinstance(error, Unsafe):
+                unsafe += (plan,)
+            problem, clean = problem or found, clean and not found.passing
             continue
-        found = ladder.measured(plan, kept)
-        if only and found.rung.number not in only:
-            problem = problem or f"no {', no '.join(found.rung.lacks)}"
+        taken = ladder.measured(plan, kept)
+        if only and taken.rung.number not in only:
+            problem = problem or Problem(text=f"no {', no '.join(taken.rung.lacks)}")
             continue
         if warm and plan.may_be_warm:
-            found = ladder.warmed(found, _why_not_warm(found, canaries, attempt))
-        return found, problem
-    return None, problem
+            cold = _why_not_warm(taken, canaries, attempt)
+            taken = ladder.warmed(taken, cold.text if cold else "")
+            clean = clean and not (cold and cold.passing)
+        return Seen(plan=taken, problem=problem, clean=clean, unsafe=unsafe)
+    return Seen(plan=None, problem=problem, clean=clean, unsafe=unsafe)
 
 
-def _why_not_warm(plan: Plan, canaries: Canaries, attempt: Attempt) -> str:
-    """'' when the attacks fail as well in a sandbox that comes from the same zygote as another."""
+def _problem(plan: Plan, error: Exception) -> Problem:
+    text = str(error)
+    passing = isinstance(error, NoAnswer) or any(word in text for word in _PASSING)
+    return Problem(text=text, way=plan.way, passing=passing)
+
+
+def _why_not_warm(plan: Plan, canaries: Canaries, attempt: Attempt) -> Problem | None:
+    """None when the attacks fail as well in a sandbox from the same zygote as another."""
     warm = ladder.warmed(plan, "")
     try:
         attempt(warm, canaries.code, canaries.mess)
         _check(attempt(warm, canaries.code, canaries.cases)[0])
     except (SandboxError, Unsafe) as error:
-        return str(error)
-    return ""
+        return _problem(plan, error)
+    return None
 
 
 def _check(execution: Execution) -> None:
+    if execution.status == "timeout":
+        raise Late(f"the attacks on the sandbox did not end: {execution.message}")
     if execution.status != "passed":
         raise Unsafe(f"an attack on the sandbox was not stopped: {execution.message}")

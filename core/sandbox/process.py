@@ -43,6 +43,10 @@ class _Running:
     plans: set[str] = field(default_factory=set)
 
 
+class NoAnswer(SandboxError):
+    """The launcher did not answer, which may be otherwise the next time."""
+
+
 class _Died(Exception):
     """The launcher, or the supervisor of this job, ended without an answer."""
 
@@ -63,6 +67,14 @@ class Launcher:
         running = self._running
         return running.process.pid if running and self._owner == os.getpid() else 0
 
+    def start(self) -> int:
+        """Start the launcher if there is none; its process id. Raises SandboxError."""
+        try:
+            with self._lock:
+                return self._start().process.pid
+        except OSError as error:
+            raise NoAnswer(f"The sandbox's launcher can't be started: {error}") from error
+
     def run(
         self,
         plan: str,
@@ -72,31 +84,36 @@ class Launcher:
         wall_s: float,
         cancel: Cancel,
         fall_back: bool = True,
+        patience_s: float | None = None,
     ) -> dict[str, Any]:
         """The answer to a `job` of `limits`, `preload` and `warm`, with a plan in JSON.
 
         A job whose launcher or zygote dies is carried out once more, as executions change nothing
-        outside; a warm one in the end without a zygote if it may `fall_back`. Raises Cancelled,
-        and SandboxError when nothing could be started.
+        outside; a warm one in the end without a zygote if it may `fall_back`. A launcher that takes
+        `patience_s` longer than `wall_s` is given up. Raises Cancelled, SandboxError when nothing
+        could be started, and NoAnswer where it is worth trying again.
         """
         driver = json.dumps(driver_job).encode()
+        timeout_s = wall_s + (_PATIENCE_S if patience_s is None else patience_s)
         header = {"plan": hashlib.sha256(plan.encode()).hexdigest(), "broken": 0, **job}
         closed = self._closed
-        problem = ""
-        for attempt in range(3):
+        problem, died = "", False
+        for attempt in range(3 if fall_back else 2):
             cancel.check()
             if attempt == 2:
-                header["warm"] &= not fall_back
+                header["warm"] = False
             try:
-                answer = self._once(plan, header, driver, wall_s, cancel)
+                answer = self._once(plan, header, driver, timeout_s, cancel)
             except _Died as error:
-                problem = str(error)
+                problem, died = str(error), True
                 if self._closed != closed:
                     break  # it died because we wanted it to
                 continue
             if "error" not in answer:
                 return answer
-            problem = answer["error"]
+            if answer.get("ran"):
+                raise SandboxError(f"The sandbox failed: {answer['error']}")
+            problem, died = answer["error"], False
             header["broken"] = answer.get("zygote", 0)
             if not header["warm"]:
                 break
@@ -104,7 +121,8 @@ class Launcher:
             raise Cancelled
         if self._closed != closed:
             raise SandboxError("The sandbox was closed while it ran something.")
-        raise SandboxError(f"The sandbox could not start: {problem}")
+        kind = NoAnswer if died else SandboxError
+        raise kind(f"The sandbox could not start: {problem}")
 
     def close(self) -> None:
         """End the launcher and all that it runs. A later `run` starts another one."""
@@ -113,20 +131,22 @@ class Launcher:
             self._drop()
 
     def _once(
-        self, plan: str, header: dict[str, Any], driver: bytes, wall_s: float, cancel: Cancel
+        self, plan: str, header: dict[str, Any], driver: bytes, timeout_s: float, cancel: Cancel
     ) -> dict[str, Any]:
         ours, theirs = socket.socketpair()
+        running: _Running | None = None
         with ours:
             forget = cancel.on_set(lambda: _hang_up(ours))
             try:
-                ours.settimeout(wall_s + _PATIENCE_S)
+                ours.settimeout(timeout_s)
                 with theirs:
                     running = self._send(plan, header, driver, theirs.fileno())
                 data = _receive(ours)
             except TimeoutError as error:
-                raise SandboxError("The sandbox's launcher did not answer in time.") from error
+                self._give_up(running)
+                raise NoAnswer("The sandbox's launcher did not answer in time.") from error
             except OSError as error:
-                raise SandboxError(f"The sandbox's launcher can't be started: {error}") from error
+                raise NoAnswer(f"The sandbox's launcher can't be started: {error}") from error
             finally:
                 forget()
         answer = _unpacked(data) if data else {"outcome": "cancelled"}
@@ -145,15 +165,20 @@ class Launcher:
                     running = self._start()
                     try:
                         if header["plan"] not in running.plans:
-                            running.plans.add(header["plan"])
                             define = f'{{"define": "{header["plan"]}", "plan": {plan}}}'
                             _request(running.control, define.encode(), ())
+                            running.plans.add(header["plan"])
                         _request(running.control, json.dumps(header).encode(), (answer, job))
                         return running
                     except (BrokenPipeError, ConnectionResetError):
                         self._drop()
                         if last:
                             raise
+                    except BaseException as error:
+                        # Half a request may be under way, and none can follow it.
+                        if not isinstance(error, OSError) or error.errno != errno.ETOOMANYREFS:
+                            self._drop(stuck=True)
+                        raise
                 raise AssertionError("unreachable")
         finally:
             os.close(job)
@@ -181,7 +206,16 @@ class Launcher:
         self._finalizer = weakref.finalize(self, _end, self._running, self._owner)
         return self._running
 
-    def _drop(self) -> None:
+    def _give_up(self, running: _Running | None) -> None:
+        """Drop a launcher that hangs, unless there is another one already."""
+        with self._lock:
+            if running is not None and self._running is running:
+                self._drop(stuck=True)
+
+    def _drop(self, *, stuck: bool = False) -> None:
+        """End it; one that is `stuck` is killed at once, and what it runs ends with it."""
+        if stuck and self._running is not None and self._owner == os.getpid():
+            self._running.process.kill()
         if self._finalizer is not None:
             self._finalizer()
         self._running, self._finalizer = None, None

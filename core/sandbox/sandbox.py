@@ -14,7 +14,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any
 
 from core.cancel import Cancel
-from core.errors import BadInput, SandboxError
+from core.errors import BadInput, Cancelled, SandboxError
 from core.events import Case
 from core.sandbox import canaries, jobs, ladder, probe, verdict
 from core.sandbox.files import check_inputs
@@ -22,9 +22,20 @@ from core.sandbox.model import Execution, Limits, ProgramResult, Rung
 from core.sandbox.process import Launcher
 
 _RETRY_S = 30.0  # a machine that could not contain code is looked at again after this
+# For one attempt of a look; a launcher that takes longer than both is given up.
+_ATTEMPT_S, _ATTEMPT_CASE_S, _ATTEMPT_PATIENCE_S = 6.0, 3.0, 2.0
+_TICK_S = 0.1
 _NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 _PYTEST = re.compile(r"^\s*(?:import|from)\s+pytest\b", re.MULTILINE)
+
+
+class _Look:
+    """A look at this machine that is under way; `cancel` ends it."""
+
+    def __init__(self) -> None:
+        self.cancel = Cancel()
+        self.done = threading.Event()
 
 
 class Sandbox:
@@ -58,6 +69,8 @@ class Sandbox:
         self._lock = threading.Lock()
         self._plan: ladder.Plan | None = None
         self._refusal: Rung | None = None
+        self._looking: _Look | None = None
+        self._is_certain = False  # a further look would find the same
         self._look_again_at = 0.0
 
     def __enter__(self) -> Sandbox:
@@ -72,17 +85,36 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """End all that runs here; a later run starts anew."""
+        """End all that runs here, also a look; a later run starts anew."""
+        with self._lock:
+            looking, self._looking = self._looking, None
+        if looking is not None:
+            looking.cancel.set()
+            looking.done.set()
         self._launcher.close()
 
     @property
     def rung(self) -> Rung:
-        """Where code would run now; the first call runs attacks in it and takes about a second."""
-        plan, refusal = self._find()
-        if plan is not None:
-            return plan.rung
-        assert refusal is not None
-        return refusal
+        """Where code would run now, as far as it is known: nobody waits for another's look.
+
+        Who asks first takes that look, of about a second, unless `start_look` has begun it.
+        """
+        looking, is_first = self._begin()
+        if looking is not None and is_first:
+            looking.done.wait()
+        return self._known()
+
+    def start_look(self) -> None:
+        """Begin to look at this machine if need be, in the background."""
+        self._begin()
+
+    def look(self, cancel: Cancel | None = None, *, timeout_s: float | None = None) -> Rung:
+        """Where code would run now, after the look that this takes; raises Cancelled.
+
+        After `timeout_s` seconds it is what is known by then.
+        """
+        self._settle(cancel or Cancel(), timeout_s)
+        return self._known()
 
     def run(
         self,
@@ -137,9 +169,12 @@ class Sandbox:
             if not name.isidentifier() or name == "solution":
                 raise BadInput("modules", f"{name!r} can't be the name of a module.")
         check_inputs(files, modules=modules)
-        plan, refusal = self._find()
+        self._settle(cancel, None)
+        with self._lock:
+            plan, refusal = self._plan, self._refusal
         if plan is None:
-            assert refusal is not None
+            if refusal is None:
+                raise SandboxError("The sandbox was closed while it ran something.")
             raise SandboxError(
                 f"Generated code is not run: {'; '.join(refusal.lacks)}. {refusal.mend}"
             )
@@ -152,12 +187,13 @@ class Sandbox:
         driver_job: dict[str, Any],
         cancel: Cancel,
         *,
-        fall_back: bool = True,
+        look: bool = False,
     ) -> dict[str, Any]:
-        """What the launcher says of an execution; a warm one may `fall_back` to a cold one."""
+        """What the launcher says of an execution; all is brief for a `look`."""
         texts = (driver_job["code"], *(case["source"] for case in driver_job["cases"]))
         job = {
             "limits": asdict(limits),
+            "start_s": _ATTEMPT_S if look else None,
             "preload": ["pytest"] if any(map(_PYTEST.search, texts)) else [],
             "warm": plan.rung.warm and self._warm,
         }
@@ -167,43 +203,119 @@ class Sandbox:
             jobs.placed(driver_job, plan, limits),
             wall_s=limits.wall_s,
             cancel=cancel,
-            fall_back=fall_back,
+            fall_back=not look,
+            patience_s=_ATTEMPT_PATIENCE_S if look else None,
         )
 
-    def _find(self) -> tuple[ladder.Plan | None, Rung | None]:
+    def _known(self) -> Rung:
         with self._lock:
-            if self._plan is None and self._clock() >= self._look_again_at:
-                self._climb()
-                self._look_again_at = self._clock() + _RETRY_S
-            return self._plan, self._refusal
+            if self._plan is not None:
+                return self._plan.rung
+            return self._refusal or ladder.LOOKING
 
-    def _climb(self) -> None:
-        """Take the first rung that every attack fails on."""
+    def _begin(self) -> tuple[_Look | None, bool]:
+        """The look that is under way, begun here if it is time; and whether it is the first."""
+        with self._lock:
+            if self._looking is not None or not self._is_due():
+                return self._looking, False
+            looking = self._looking = _Look()
+            is_first = self._plan is None and self._refusal is None
+        threading.Thread(
+            target=self._take_look, args=(looking,), name="sandbox-look", daemon=True
+        ).start()
+        return looking, is_first
+
+    def _is_due(self) -> bool:
+        return not self._is_certain and self._clock() >= self._look_again_at
+
+    def _settle(self, cancel: Cancel, timeout_s: float | None) -> None:
+        """Wait for a look that decides where code runs; one for a better rung is not waited for."""
+        looking, _ = self._begin()
+        give_up = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
+        while looking is not None and not looking.done.is_set():
+            plan = self._plan
+            if (plan is not None and plan.rung.safe) or time.monotonic() >= give_up:
+                return
+            cancel.check()
+            looking.done.wait(_TICK_S)
+
+    def _take_look(self, looking: _Look) -> None:
+        try:
+            plan, refusal, is_certain = self._climb(looking.cancel)
+        except Cancelled:
+            return  # who has cancelled it has also told everybody
+        except Exception as error:
+            # A thread's top: whoever waits for it must learn of any fault.
+            fault = f"the look at this machine failed: {error!r}"
+            problem = ladder.Problem(text=fault, passing=True)
+            plan, refusal, is_certain = None, ladder.refusal(problem, bubblewrap=True), False
+        with self._lock:
+            if self._looking is looking:
+                self._looking = None
+                self._refusal, self._is_certain = refusal, is_certain
+                if plan != self._plan:
+                    self._plan = plan
+                self._look_again_at = self._clock() + _RETRY_S
+        looking.done.set()
+
+    def _climb(self, cancel: Cancel) -> tuple[ladder.Plan | None, Rung | None, bool]:
+        """Find the first rung that every attack fails on.
+
+        The plan, or the refusal, and whether a further look would find the same.
+        """
         has_bubblewrap = self._jobs.has_bubblewrap
         try:
             host = self._jobs.host
-            plans = ladder.plans(self._only, bubblewrap=has_bubblewrap)
-            with canaries.released(host, self._launcher.pid) as attacks:
-                found, problem = probe.best(
-                    plans, attacks, self._attempt, self._only, warm=self._warm
-                )
         except SandboxError as error:
-            found, problem = None, error.message
+            return None, ladder.no_interpreter(error.message), False
+        cancel.check()
+
+        def attempt(
+            plan: ladder.Plan, code: str, cases: Sequence[Case]
+        ) -> tuple[Execution, Sequence[str]]:
+            return self._attempt(plan, code, cases, cancel)
+
+        try:
+            plans = ladder.plans(self._only, bubblewrap=has_bubblewrap)
+            with canaries.released(host, self._launcher.start()) as attacks:
+                seen = probe.best(plans, attacks, attempt, self._only, warm=self._warm)
+        except (SandboxError, OSError) as error:
+            fault = ladder.Problem(text=str(error), passing=True)
+            seen = probe.Seen(plan=None, problem=fault, clean=False)
+        found, problem = seen.plan, seen.problem
+        before = self._plan
+        if before is not None and not seen.clean and self._still_holds(before, seen):
+            return before, None, False
         if found is None:
-            self._refusal = ladder.refusal(problem if has_bubblewrap else "")
-            if self._allow_unsandboxed and (not self._only or "5" in self._only):
-                found = ladder.unsandboxed(self._refusal.mend)
-        elif problem or not has_bubblewrap:
-            found = ladder.with_mend(found, problem if has_bubblewrap else "")
-        self._plan = found
+            refusal = ladder.refusal(problem, bubblewrap=has_bubblewrap)
+            may_be_bare = not self._only or "5" in self._only
+            if self._allow_unsandboxed and may_be_bare and seen.clean:
+                return ladder.unsandboxed(refusal.mend), None, False
+            return None, refusal, False
+        if problem is not None or not has_bubblewrap:
+            found = ladder.with_mend(found, problem, bubblewrap=has_bubblewrap)
+        return found, None, problem is None and seen.clean
+
+    def _still_holds(self, before: ladder.Plan, seen: probe.Seen) -> bool:
+        """Whether what may pass would be the only reason to leave `before` for a lower rung."""
+        let_through = any(
+            (plan.way, plan.userns, plan.uid) == (before.way, before.userns, before.uid)
+            for plan in seen.unsafe
+        )
+        is_higher = seen.plan is not None and seen.plan.rung.number < before.rung.number
+        return before.rung.safe and not let_through and not is_higher
 
     def _attempt(
-        self, plan: ladder.Plan, code: str, cases: Sequence[Case]
+        self, plan: ladder.Plan, code: str, cases: Sequence[Case], cancel: Cancel
     ) -> tuple[Execution, Sequence[str]]:
         """Run attacks with `plan`; also the limits that a cgroup kept."""
-        limits = Limits(wall_s=30.0, case_s=10.0, scratch_bytes=self.limits.scratch_bytes)
+        limits = Limits(
+            wall_s=_ATTEMPT_S, case_s=_ATTEMPT_CASE_S, scratch_bytes=self.limits.scratch_bytes
+        )
         nonce = secrets.token_hex(16)
         job = jobs.driver(nonce, code, _NO_TEXTS, _NO_FILES, mode="cases")
         job["cases"] = [{"id": case.id, "source": case.source} for case in cases]
-        launched = self._execute(plan, limits, job, Cancel(), fall_back=False)
+        launched = self._execute(plan, limits, job, cancel, look=True)
+        if launched["outcome"] == "wall":
+            raise probe.Late(f"the attacks on the sandbox did not end within {_ATTEMPT_S:g} s")
         return verdict.judge(launched, nonce, cases, limits), launched["cgroup"]

@@ -40,6 +40,7 @@ class Staging:
 
     def __init__(self) -> None:
         self._places: dict[str, str] = {}
+        self._hidden = -1  # what is below our own mount
 
     def stage(self, path: str) -> str:
         """Where `path` can be reached now. Raises OSError where we lack the privilege."""
@@ -47,18 +48,33 @@ class Staging:
             if not self._places:
                 _call("unshare", CLONE_NEWNS)
                 _call("mount", None, b"/", None, MS_REC | MS_PRIVATE, None)
+                import tempfile  # noqa: F401 - it may be hidden when an execution needs it
+
+                self._hidden = os.open(_STAGING, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
                 options = b"mode=755,size=1m"
                 _call("mount", b"tmpfs", _STAGING.encode(), b"tmpfs", 0, options)
             self._places[path] = self._bind(path, f"{_STAGING}/{len(self._places)}")
         return self._places[path]
 
     def _bind(self, path: str, place: str) -> str:
-        if stat.S_ISDIR(os.stat(path).st_mode):
-            os.mkdir(place)
-        else:
-            os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
-        _call("mount", os.fsencode(path), place.encode(), None, MS_BIND | MS_REC, None)
+        source = self._open(path)
+        try:
+            if stat.S_ISDIR(os.fstat(source).st_mode):
+                os.mkdir(place)
+            else:
+                os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
+            seen = f"/proc/self/fd/{source}"
+            _call("mount", seen.encode(), place.encode(), None, MS_BIND | MS_REC, None)
+        finally:
+            os.close(source)
         return place
+
+    def _open(self, path: str) -> int:
+        """Also what our own mount hides."""
+        inner = os.path.relpath(path, _STAGING)
+        if inner == ".." or inner.startswith("../"):
+            return os.open(path, os.O_PATH | os.O_CLOEXEC)
+        return os.open(inner, os.O_PATH | os.O_CLOEXEC, dir_fd=self._hidden)
 
 
 def _call(name: str, *arguments: bytes | int | None) -> None:

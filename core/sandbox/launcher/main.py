@@ -135,6 +135,7 @@ class Launcher:
             number = zygote.number
             fds = [*fds, zygote.connection.fileno(), zygote.log]
         job = {"plan": request["plan"], "limits": request["limits"], "zygote": number}
+        job["start_s"] = request.get("start_s")
         self._pool.hand_over(json.dumps(job).encode(), fds)
 
     def _work(self, channel: socket.socket) -> bool:
@@ -169,12 +170,14 @@ class Launcher:
     def _tidy_up(self) -> None:
         """A supervisor died: kill what it has left to us, and remove its cgroup."""
         ours = self._pool.pids | self._zygotes.pids
-        for orphan in set(children(os.getpid())) - ours:
+        orphans = set(children(os.getpid())) - ours
+        for orphan in orphans:
             for pid in (*descendants(orphan), orphan):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
         self._untidy -= 1
-        if not self._cgroups or self._cgroups.sweep():
+        swept = not self._cgroups or self._cgroups.sweep()
+        if swept and not orphans:
             self._untidy = 0
 
     def _end(self) -> None:

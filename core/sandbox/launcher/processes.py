@@ -9,7 +9,7 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 
@@ -60,10 +60,6 @@ class Child:
         """It and all below it, orphans as well; only itself where that can't be seen."""
         return descendants(os.getpid()) or [self.pid]
 
-    def private_bytes(self) -> int:
-        """Memory of all of them together, shared pages left out."""
-        return sum(_private_bytes(pid) for pid in self.pids())
-
 
 class Adopted:
     """An execution that the zygote started: the first process of a pid namespace, by pidfd.
@@ -96,10 +92,6 @@ class Adopted:
         """It and all below it."""
         pid = self._pid()
         return [pid, *descendants(pid)] if pid else []
-
-    def private_bytes(self) -> int:
-        """Memory of all of them together, shared pages left out."""
-        return sum(_private_bytes(pid) for pid in self.pids())
 
     def _pid(self) -> int:
         """Its process id as we see it; 0 when it is gone."""
@@ -203,11 +195,38 @@ def _by_parent() -> dict[int, list[int]]:
     return found
 
 
-def _private_bytes(pid: int) -> int:
-    """Memory that is `pid`'s alone or shared by forking; 0 where it can't be seen."""
-    try:
-        with open(f"/proc/{pid}/statm") as file:
-            _, resident, shared, *_ = file.read().split()
-    except (OSError, ValueError):
-        return 0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGESIZE")
+def used_bytes(pids: Iterable[int], enough: int) -> int:
+    """Memory of all `pids` together, without files.
+
+    What they share counts for each of them, unless that would be more than `enough`.
+    """
+    pids = list(pids)
+    plain = sum(_own_bytes(pid) for pid in pids)
+    if plain <= enough:
+        return plain
+    parts = [_share_bytes(pid) for pid in pids]
+    return sum(
+        _own_bytes(pid) if part is None else part for pid, part in zip(pids, parts, strict=True)
+    )
+
+
+def _own_bytes(pid: int) -> int:
+    """Memory that `pid` has touched, shared by forking or otherwise; 0 where it can't be seen."""
+    return sum(_sizes(f"/proc/{pid}/status", ("RssAnon", "RssShmem")))
+
+
+def _share_bytes(pid: int) -> int | None:
+    """The same, divided among those who share it; None where the kernel doesn't tell."""
+    found = _sizes(f"/proc/{pid}/smaps_rollup", ("Pss_Anon", "Pss_Shmem"))
+    return sum(found) if len(found) == 2 else None
+
+
+def _sizes(path: str, names: Sequence[str]) -> list[int]:
+    """The values of lines such as "RssAnon: 12 kB", in bytes."""
+    found = []
+    with contextlib.suppress(OSError, ValueError), open(path) as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            if name in names:
+                found.append(int(value.split()[0]) * 1024)
+    return found

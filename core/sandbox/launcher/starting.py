@@ -95,7 +95,11 @@ def fork(
 
 
 def adopt(
-    zygote: Sequence[int], fds: Sequence[int], stderr: int, hangups: Sequence[int]
+    zygote: Sequence[int],
+    fds: Sequence[int],
+    stderr: int,
+    hangups: Sequence[int],
+    patience_s: float,
 ) -> Adopted:
     """Give the job to a zygote, by its connection and log; its process is ours to kill.
 
@@ -115,7 +119,7 @@ def adopt(
             poll = select.poll()
             for fd in (ours.fileno(), *hangups):
                 poll.register(fd, select.POLLIN)
-            give_up = time.monotonic() + START_PATIENCE_S
+            give_up = time.monotonic() + patience_s
             while pidfd < 0 or not started:
                 left_s = max(0, give_up - time.monotonic())
                 ready = [fd for fd, _ in poll.poll(left_s * 1000)]

@@ -4,6 +4,9 @@ The answer is a frame of one line of JSON, whose "sizes" says how many bytes of 
 and of the record follow it.
 """
 
+# Importing pathlib would cost each start several milliseconds.
+# ruff: noqa: PTH116, PTH120
+
 from __future__ import annotations
 
 import contextlib
@@ -19,7 +22,7 @@ from . import frames, users
 from .cgroups import Cgroups, Group, Groups
 from .files import remove_tree
 from .processes import Tree
-from .starting import STREAMS, Pipes, Unstarted, adopt, fork, lay_out
+from .starting import START_PATIENCE_S, STREAMS, Pipes, Unstarted, adopt, fork, lay_out
 from .watch import MEMORY_SLACK, OUR_PROCESSES, Watch
 
 GRACE_S = 0.5  # the driver ends by itself when the time is up; this long after, it is killed
@@ -47,6 +50,7 @@ class Job:
         self.hangups = hangups
         self.driver = driver
         self.zygote = zygote
+        self.start_s = START_PATIENCE_S  # for the zygote
 
 
 def serve(
@@ -70,6 +74,7 @@ def serve(
             answer: dict[str, Any] = {"error": plan}
         else:
             job = Job(plan, told["limits"], hangups=(fds[0], stop), driver=fds[1], zygote=fds[2:])
+            job.start_s = told.get("start_s") or START_PATIENCE_S
             execution = Supervisor(job, groups)
             answer = execution.run()
             clean, texts = execution.clean, execution.texts
@@ -118,6 +123,9 @@ class Supervisor:
                     if self._folder:
                         remove_tree(self._folder)
                 self.clean = ended and done
+                if not ended:
+                    self.texts = [b"", b"", b""]
+                    return {"error": "the execution could not be ended", "ran": True}
                 return answer
         except (Unstarted, OSError) as error:
             self.texts = [b"", b"", b""]
@@ -167,12 +175,15 @@ class Supervisor:
         try:
             if self._job.zygote:
                 fds = [*pipes.theirs, *joins]
-                tree = adopt(self._job.zygote, fds, pipes.stderr, self._job.hangups)
+                hangups, start_s = self._job.hangups, self._job.start_s
+                tree = adopt(self._job.zygote, fds, pipes.stderr, hangups, start_s)
             else:
                 if plan["way"] != "bubblewrap":
                     import tempfile  # only here, as it takes a while
 
                     self._folder = tempfile.mkdtemp(prefix="codeevolver-")
+                    if plan["way"] == "landlock" and self._uid is not None:
+                        _check_open(self._folder)
                     pipes.replace_job(lay_out(self._folder, plan, self._uid, self._job.driver))
                 tree = fork(plan, limits, self._uid, self._folder, (pipes.theirs, joins))
         finally:
@@ -180,6 +191,13 @@ class Supervisor:
             for fd in joins:
                 os.close(fd)
         return tree
+
+
+def _check_open(folder: str) -> None:
+    """Raise Unstarted when another user can't reach `folder`."""
+    while (folder := os.path.dirname(folder)) != "/":
+        if not os.stat(folder).st_mode & 0o001:
+            raise Unstarted(f"TMPDIR can't be used: {folder} is closed to other users")
 
 
 def _lowest_free() -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .cgroups import Group
 from .processes import Adopted, Tree, threads
+from .processes import used_bytes as memory_bytes
 from .quota import unlinked_bytes, used_bytes
 
 LOOK_S = 0.02  # between two looks at what no kernel limit covers
@@ -136,9 +137,10 @@ class Watch:
         if group and group.out_of_memory():
             self._set("memory")
         if not (group and group.memory):
-            used = self._tree.private_bytes()
+            most = self._limits["memory_bytes"] + MEMORY_SLACK
+            used = memory_bytes(self._tree.pids(), most)
             self.peak_bytes = max(self.peak_bytes, used)
-            if used > self._limits["memory_bytes"] + MEMORY_SLACK:
+            if used > most:
                 self._set("memory")
         if not (group and group.processes):
             # Threads count as well, as they do where the kernel counts.

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from .files import Staging, memory_file
 
+_NICE = 10  # the app and whatever else runs here come first
 _SAFE_FD = 100  # above all that an execution is given
 
 
@@ -51,6 +52,8 @@ def _staged(words: list[Any], staging: Staging) -> list[Any]:
 
 def _reachable_landlock(plan: dict[str, Any], staging: Staging) -> dict[str, Any]:
     """The interpreter finds its library by where it is itself, so a whole tree is moved."""
+    # All that is needed later: what is staged may hide where we are ourselves.
+    importlib.import_module("inside.landlock")
     moved = {}
     try:
         for root in plan["roots"]:
@@ -64,8 +67,13 @@ def _reachable_landlock(plan: dict[str, Any], staging: Staging) -> dict[str, Any
                 return staged + path[len(root) :]
         return path
 
+    environment = dict(plan["environment"])
+    if "LD_LIBRARY_PATH" in environment:
+        folder = os.path.realpath(environment["LD_LIBRARY_PATH"])
+        environment["LD_LIBRARY_PATH"] = place(folder)
     return {
         **plan,
+        "environment": environment,
         "command": [place(plan["command"][0]), *plan["command"][1:]],
         "inside": place(plan["inside"]),
         "site": place(plan["site"]) if plan["site"] else None,
@@ -110,6 +118,7 @@ def private_layout(folder: str, plan: dict[str, Any], driver: dict[str, Any]) ->
 def settle(fds: Sequence[int], groups: Sequence[int]) -> None:
     """In the child: a session of its own, `fds` as descriptors 0, 1, 2 ..., the cgroups joined."""
     os.setsid()
+    os.nice(_NICE)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
     for fd in groups:
