@@ -54,6 +54,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
             help="a file for the code to read; may be repeated",
         )
     look = commands.add_parser("check", help="show config, sandbox and endpoints")
+    look.add_argument(
+        "--qualify", action="store_true", help="measure the endpoints too, a minute each"
+    )
     fetch = commands.add_parser("packages", help="install what sandbox.packages asks for")
     for command in (one, run, look, fetch):
         # SUPPRESS: a --config before the command counts too.
@@ -69,7 +72,7 @@ def main(argv: list[str]) -> int:
         if args.command == "generate":
             return generate(args.goal, args.config, as_json=args.json, paths=args.file)
         if args.command == "check":
-            return check(args.config)
+            return check(args.config, qualify=args.qualify)
         if args.command == "packages":
             return packages(args.config)
         if args.command == "try":

@@ -110,6 +110,7 @@ def ask(
             messages=(Message(role="user", content=prompt()),),
             temperature=temperature,
             max_tokens=max_tokens,
+            run=writer.run_id,
         )
         return asdict(_answer(writer, client, name, role, purpose, request))
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,10 @@ from core.config import Config, ConfigStore
 from core.context import Ports
 from core.embedded import Builtin, TerminalLine
 from core.endpoints import Client
+from core.endpoints.pull import Pulls
 from core.executor import Executor, abandoned, take_server, take_terminal
 from core.log import EventLog
+from core.qualified import Qualifier
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
 from core.sandbox.packages import Packages
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 # A model's socket closes and a sandbox dies within a second of being told to.
 LEAVE_S = 5.0
+QUALIFICATIONS = "qualifications.json"
 logger = logging.getLogger(__name__)
 
 
@@ -50,6 +53,8 @@ class Services:
     sandbox: Sandbox
     packages: Packages
     tryout: TryOut
+    pulls: Pulls
+    qualifier: Qualifier
 
 
 @contextmanager
@@ -87,6 +92,8 @@ def open_services(
             sandbox=sandbox,
             packages=packages,
             tryout=tryout,
+            pulls=Pulls(client.probe),
+            qualifier=Qualifier(store.refresh, sandbox, config.data_dir / QUALIFICATIONS),
         )
         if not idle:
             client.start()
@@ -95,6 +102,8 @@ def open_services(
         try:
             yield services
         finally:
+            services.pulls.close()
+            services.qualifier.close()
             tryout.close()
             engine.close()
             if builtin is not None:
@@ -120,17 +129,7 @@ def _builtin(config: Config) -> Builtin | None:
 
 def _sandbox(config: Config, packages: Packages) -> Sandbox:
     asked = config.sandbox
-    limits = Limits(
-        wall_s=asked.wall_s,
-        case_s=asked.case_s,
-        cpu_s=asked.cpu_s,
-        memory_bytes=asked.memory_bytes,
-        output_bytes=asked.output_bytes,
-        scratch_bytes=asked.scratch_bytes,
-        processes=asked.processes,
-        files_bytes=asked.files_bytes,
-        files=asked.files,
-    )
+    limits = Limits(**{limit.name: getattr(asked, limit.name) for limit in fields(Limits)})
     return Sandbox(
         limits,
         allow_unsandboxed=asked.allow_unsandboxed_code,

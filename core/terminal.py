@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.cancel import Cancel
 from core.errors import StorageError
 from core.events import CallFailed, Event, RunFinished, event_to_dict
 from core.inputs import read_paths
 from core.lines import lines
+from core.qualify import summary
 from core.services import Services, open_services
 
 PASSED, NOT_PASSED, BAD_USAGE, NO_ENDPOINT = 0, 1, 2, 3
@@ -74,19 +76,25 @@ def _status(finished: RunFinished, *, unanswered: bool) -> int:
     return NO_ENDPOINT if finished.outcome == "error" and unanswered else NOT_PASSED
 
 
-def check(config_path: Path) -> int:
-    """Print config, sandbox rung and each endpoint's state; 0 when every role can be served."""
+def check(config_path: Path, *, qualify: bool = False) -> int:
+    """Print config, sandbox rung and each endpoint's state; 0 when every role can be served.
+
+    `qualify`: measure each endpoint with each of its models too, a minute each at most.
+    """
     with open_services(config_path, terminal=True, idle=True) as services:
         config = services.config.current
         print(f"✓ Loaded configuration from {config_path}")
         for warning in config.warnings:
             print(f"  ! {warning}")
         _check_sandbox(services)
-        return _check_endpoints(services)
+        served = _check_endpoints(services)
+        if qualify:
+            _qualify(services)
+        return served
 
 
 def _check_sandbox(services: Services) -> None:
-    rung = services.sandbox.rung
+    rung = services.sandbox.look()
     warm = ", warm start" if rung.warm else ""
     print(f"{'✓' if rung.safe else '✗'} Sandbox: rung {rung.number}, {rung.name}{warm}")
     if not rung.runs:
@@ -119,6 +127,24 @@ def _check_endpoints(services: Services) -> int:
         elif not any(status.reachable and has_model for status, has_model, _ in role.endpoints):
             served = False
     return PASSED if served else NO_ENDPOINT
+
+
+def _qualify(services: Services) -> None:
+    book, measured = services.qualifier.book, list[tuple[str, str]]()
+    for known in services.client.status():
+        endpoints = services.config.current.role(known.role).endpoints
+        for endpoint, (status, has_model, _) in zip(endpoints, known.endpoints, strict=True):
+            if status.reachable and has_model and (endpoint.url, known.model) not in measured:
+                measured.append((endpoint.url, known.model))
+                print(f"Measuring {known.model} at {endpoint.url}...", flush=True)
+                found = services.qualifier.run(endpoint, known.model, Cancel())
+                print(f"  {summary(found, found.at)}", flush=True)
+                if found.failed:
+                    print(f"  not passed: {', '.join(found.failed)}")
+                if found.asked and found.note:
+                    print(f"  {found.note}")
+    for remark in filter(None, (book.remark(url, model) for url, model in measured)):
+        print(f"! {remark}")
 
 
 def complain(message: str) -> int:

@@ -13,6 +13,7 @@ import contextlib
 import json
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,6 +95,10 @@ class FakeOllama:
     def has(self, model: str) -> bool:
         return _full(model) in map(_full, self.models)
 
+    def wrap(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on; a handshake that fails only costs its connection."""
+        self._server.tls = context
+
     def drop_connections(self) -> None:
         """Close every connection, kept ones too, as a restarted server does."""
         for sock in list(self._open):
@@ -118,6 +123,14 @@ class _Server(ThreadingHTTPServer):
     block_on_close = True
     request_queue_size = 128
     fake: FakeOllama
+    tls: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.tls is None:
+            return super().finish_request(request, client_address)
+        with self.tls.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
+        return None
 
     def handle_error(self, *_: object) -> None:
         """A client that leaves is no error here."""

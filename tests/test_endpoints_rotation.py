@@ -10,25 +10,51 @@ from endpoint_helpers import Clock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.config import EndpointConfig
 from core.endpoints.faults import Effect
-from core.endpoints.rotation import Lease, Rotation
+from core.endpoints.lease import Lease, View, Wanted
+from core.endpoints.rotation import Rotation
 
 A, B, C = "http://a:1", "http://b:1", "http://c:1"
 M = "codellama"
 
 
-def rotation(clock: Clock | None = None) -> Rotation:
-    return Rotation(clock or Clock(), lambda: 1.0)
+class Turns(Rotation):
+    """A rotation over bare URLs."""
+
+    def begin(self, role: str, urls: list[str], model: str) -> Lease | None:  # type: ignore[override]
+        return super().begin(wanted(role, urls, model))
+
+    def retry(self, urls: list[str], model: str, tried: list[str]) -> Lease | None:  # type: ignore[override]
+        return super().retry(wanted("generator", urls, model), tried)
+
+    def insist(self, urls: list[str], model: str, tried: list[str]) -> Lease | None:  # type: ignore[override]
+        return super().insist(wanted("generator", urls, model), tried)
+
+    def view(self, url: str) -> View:  # type: ignore[override]
+        return super().view(EndpointConfig(url=url))
+
+    def passed_over(self, url: str, model: str) -> bool:  # type: ignore[override]
+        return super().passed_over(EndpointConfig(url=url), model) is not None
 
 
-def turn(rot: Rotation, urls: list[str], role: str = "generator") -> str:
+def wanted(role: str, urls: list[str], model: str) -> Wanted:
+    endpoints = tuple(EndpointConfig(url=url) for url in urls)
+    return Wanted(role=role, model=model, endpoints=endpoints)
+
+
+def rotation(clock: Clock | None = None) -> Turns:
+    return Turns(clock or Clock(), lambda: 1.0)
+
+
+def turn(rot: Turns, urls: list[str], role: str = "generator") -> str:
     lease = rot.begin(role, urls, M)
     assert lease is not None
     rot.release(lease)
     return lease.url
 
 
-def fail(rot: Rotation, lease: Lease | None, effect: Effect = Effect.OPEN) -> float:
+def fail(rot: Turns, lease: Lease | None, effect: Effect = Effect.OPEN) -> float:
     assert lease is not None
     return rot.release(lease, effect, "broken")
 
@@ -157,7 +183,8 @@ def test_three_strikes_open_and_a_success_between_starts_over() -> None:
     rot = rotation()
     for _ in range(2):
         assert fail(rot, rot.begin("generator", [A], M), Effect.STRIKE) == 0
-    turn(rot, [A])
+    for _ in range(6):
+        turn(rot, [A])
     waits = [fail(rot, rot.begin("generator", [A], M), Effect.STRIKE) for _ in range(3)]
     assert waits == [0, 0, 2]
 

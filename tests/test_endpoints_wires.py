@@ -201,7 +201,6 @@ def test_server_sent_events(body: bytes, outcome: str) -> None:
     [
         (Reply(status=500, error="llama runner process has terminated"), "server_error", "runner"),
         (Reply(status=500, error="model requires more system memory"), "out_of_memory", "memory"),
-        (Reply(status=503, error="server busy, please try again."), "busy", "server busy"),
         (Reply(status=429, error="slow down"), "rate_limited", "slow down"),
         (Reply(status=401, error="unauthorized"), "forbidden", "key rejected"),
         (Reply(status=403, raw=b""), "forbidden", "OLLAMA_HOST"),

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from fake_ollama import FakeOllama, Reply
 from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced, follow, services
 
-from core.events import RunStarted
+from core.endpoints import Client, Request
+from core.events import Role, RunStarted
 from core.services import Services
 from core.state import RunState
 
@@ -43,6 +44,22 @@ def test_a_right_first_candidate_passes(opened: Services, play: Play) -> None:
     assert [stage.stage for stage in state.stages if stage.seconds is None] == []
     assert state.score is not None
     assert [score.value for score in state.score.scores] == [9, 8, 7]
+
+
+def test_each_request_says_which_run_asks(
+    opened: Services, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat, runs = Client.chat, []
+
+    def watched(self: Client, role: Role, request: Request, **rest: Any) -> Any:
+        runs.append(request.run)
+        return chat(self, role, request, **rest)
+
+    monkeypatch.setattr(Client, "chat", watched)
+    run_id = opened.runs.start("add two numbers")
+    follow(opened, run_id)
+    assert len(runs) == len(play.asked)
+    assert set(runs) == {run_id}
 
 
 def test_the_seeds_story_alternates_over_two_endpoints(tmp_path: Path, play: Play) -> None:

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Library -> the only files (or folders) of ours that may import it.
 PLACES = {
-    "requests": ("core/endpoints/http.py", "core/embedded/hub.py"),
+    "requests": ("core/endpoints/pool.py", "core/embedded/hub.py"),
     "urllib3": ("core/endpoints/", "core/embedded/hub.py"),
     "subprocess": ("core/sandbox/", "core/embedded/"),
     "sqlalchemy": ("core/log.py",),

@@ -266,13 +266,17 @@ def test_a_config_that_is_no_document_is_refused(
 def test_endpoints_are_listed_by_role(client: FlaskClient) -> None:
     roles = client.get("/api/endpoints").get_json()["roles"]
     assert [role["role"] for role in roles][:2] == ["overseer", "generator"]
-    assert set(roles[1]) == {"role", "model", "endpoints", "served_by_builtin", "why"}
+    assert set(roles[1]) == {
+        *("role", "model", "endpoints", "served_by_builtin", "why"),
+        *("strategy", "waiting", "figures"),
+    }
     endpoint = roles[1]["endpoints"][0]
     assert endpoint["url"] == "http://127.0.0.1:9"
     assert endpoint["has_model"] is None
     assert set(endpoint) == {
         *("url", "kind", "state", "reachable", "has_model", "mend", "models", "message"),
         *("in_flight", "cooldown_s", "calls", "failures"),
+        *("name", "weight", "max_inflight", "figures"),
     }
 
 

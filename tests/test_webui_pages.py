@@ -360,7 +360,8 @@ def test_the_settings_page_asks_nobody_and_its_fragment_does(browser: FlaskClien
     text = fragment.get_data(as_text=True)
     assert text.count("<hx-partial") == 5
     assert "does not answer" in text
-    assert "<html" in browser.get("/settings/status").get_data(as_text=True)
+    whole = browser.get("/settings/status", follow_redirects=True)
+    assert "<html" in whole.get_data(as_text=True)
 
 
 def test_the_built_in_models_progress_is_told(site: Web) -> None:

@@ -17,9 +17,11 @@ from core.config import ConfigStore
 from core.context import Ports
 from core.embedded import Builtin
 from core.endpoints import Client
+from core.endpoints.pull import Pulls
 from core.errors import IllegalEvent
 from core.events import CancelRequested, Payload, RunFinished
 from core.log import EventLog
+from core.qualified import Qualifier
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
 from core.sandbox.packages import Packages
@@ -137,6 +139,10 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
         sandbox=sandbox,
         packages=packages,
         tryout=TryOut(log, sandbox, skills),
+        pulls=Pulls(client.probe),
+        qualifier=Qualifier(
+            lambda: config.current, sandbox, config.current.data_dir / "qualifications.json"
+        ),
     )
     app = webui.create_app(services, threads=8)
     app.testing = True
@@ -145,6 +151,8 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
     finally:
         webui.stop(app)
         engine.finish()
+        services.pulls.close()
+        services.qualifier.close()
         client.close()
         log.close()
 

@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from core.qualify import summary
 from core.sandbox.names import size
 from core.tryout import callables_of
-from webui import api, errors, lineage, live, metrics, pages, present, settings, status
+from webui import (
+    api,
+    endpoints,
+    endpoints_api,
+    errors,
+    figures,
+    lineage,
+    live,
+    metrics,
+    pages,
+    present,
+    settings,
+    status,
+)
 from webui.highlight import diff_lines, python_lines
 from webui.security import MAX_BODY_BYTES, Security
 from webui.tries import LastTries
@@ -40,6 +54,10 @@ def create_app(services: Services, *, host: str | None = None, threads: int = 64
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
         status=status,
+        figures=figures,
+        pulls=services.pulls,
+        qualifier=services.qualifier,
+        measured=summary,
         present=present,
         lineage=lineage,
         python_lines=python_lines,
@@ -56,6 +74,8 @@ def create_app(services: Services, *, host: str | None = None, threads: int = 64
     app.register_blueprint(pages.blueprint(services))
     app.register_blueprint(tries_blueprint(services, tries))
     app.register_blueprint(settings.blueprint(services))
+    app.register_blueprint(endpoints.blueprint(services))
+    app.register_blueprint(endpoints_api.blueprint(services))
     app.register_blueprint(api.blueprint(services, connections))
     app.register_blueprint(metrics.blueprint(services))
     live.register(app, services.log, connections)

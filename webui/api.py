@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import cattrs
-from flask import Blueprint, Response, abort, jsonify, request, url_for
+from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import ServiceUnavailable
 
 from core.errors import BadInput, RunNotFound
@@ -16,6 +16,7 @@ from core.events import Event, RunFinished, event_to_dict
 from core.log import EventLog, RunSummary
 from core.state import RunState, fold
 from webui import lineage
+from webui.bodies import json_object
 from webui.live import WATCH_S, Live, parse_after
 from webui.uploads import from_json
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from core.services import Services
 
 MAX_LISTED = 500
-# More than any document of ours needs, and far less than Python's own limit.
-MAX_DEPTH = 50
 _converter = cattrs.Converter()
 
 
@@ -36,7 +35,7 @@ def blueprint(services: Services, live: Live) -> Blueprint:
 
     @api.post("/api/runs")
     def start() -> tuple[Response, int, dict[str, str]]:
-        body = _json_object()
+        body = json_object()
         goal = body.get("goal")
         if not isinstance(goal, str):
             raise BadInput("goal", 'The body must be like {"goal": "what the code should do"}.')
@@ -85,7 +84,7 @@ def blueprint(services: Services, live: Live) -> Blueprint:
     @api.post("/api/runs/<run_id>/cancel")
     def cancel(run_id: str) -> tuple[Response, int]:
         if request.content_length:
-            _json_object()
+            json_object()
         stopping = services.runs.cancel(run_id)
         return jsonify(id=run_id, cancelling=stopping), 202 if stopping else 200
 
@@ -99,7 +98,7 @@ def blueprint(services: Services, live: Live) -> Blueprint:
 
     @api.put("/api/config")
     def save_config() -> Response:
-        services.config.save_document(_json_object())
+        services.config.save_document(json_object())
         return jsonify(services.config.document())
 
     @api.get("/healthz")
@@ -108,44 +107,6 @@ def blueprint(services: Services, live: Live) -> Blueprint:
         return jsonify(status="ok")
 
     return api
-
-
-def _json_object() -> dict[str, Any]:
-    if not request.is_json:
-        abort(415)
-    try:
-        document = json.loads(request.get_data(), parse_constant=_no_json)
-    except ValueError as error:
-        raise BadInput("", f"The body is not JSON: {error}.") from error
-    except RecursionError:
-        raise _too_deep() from None
-    if not isinstance(document, dict):
-        raise BadInput("", "The body must be a JSON object.")
-    _check_depth(document)
-    return document
-
-
-def _no_json(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def _check_depth(document: object) -> None:
-    """Newer Pythons read what older ones give up on; nobody after us need know how deep it is."""
-    level = [document]
-    for _ in range(MAX_DEPTH):
-        level = [inner for value in level for inner in _inside(value)]
-    if level:
-        raise _too_deep()
-
-
-def _inside(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def _too_deep() -> BadInput:
-    return BadInput("", f"The body is nested too deeply: at most {MAX_DEPTH} levels can be read.")
 
 
 def _limit(text: str) -> int:

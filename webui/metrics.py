@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response
@@ -11,8 +11,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from webui.figures import labelled
+
 if TYPE_CHECKING:
-    from core.endpoints import EndpointStatus
+    from core.endpoints import EndpointStatus, Figures
     from core.services import Services
 
 
@@ -39,6 +41,12 @@ class _FromServices(Collector):
     def collect(self) -> Iterator[Metric]:
         yield self._calls()
         yield from self._endpoints()
+        yield self._states()
+        known = {url: one.figures for url, one in sorted(self._known_endpoints().items())}
+        yield from _figures("endpoint", known)
+        roles = {one.role: one for one in self._services.client.status()}
+        yield from _figures("role", {role: one.figures for role, one in roles.items()})
+        yield _waiting({role: one.waiting for role, one in roles.items()})
         yield self._runs()
         yield from self._rung()
 
@@ -70,12 +78,20 @@ class _FromServices(Collector):
                 reachable.add_metric([url], float(status.reachable))
         yield from (calls, failures, in_flight, reachable)
 
+    def _states(self) -> Metric:
+        family = GaugeMetricFamily(
+            "codeevolver_endpoint_state",
+            "1 for the state that the endpoint is in; see the endpoints page for the reason.",
+            labels=["endpoint", "state"],
+        )
+        for url, status in sorted(self._known_endpoints().items()):
+            family.add_metric([url, status.state], 1)
+        return family
+
     def _known_endpoints(self) -> dict[str, EndpointStatus]:
-        return {
-            endpoint.url: endpoint
-            for role in self._services.client.status()
-            for endpoint, _has_model, _mend in role.endpoints
-        }
+        roles = self._services.client.status()
+        every = labelled(roles, self._services.config.current)
+        return {label: endpoint for label, (_, endpoint, _, _) in every}
 
     def _runs(self) -> Metric:
         family = GaugeMetricFamily(
@@ -103,3 +119,42 @@ class _FromServices(Collector):
         for what in rung.lacks:
             lacks.add_metric([what], 1)
         yield from (family, runs, lacks)
+
+
+def _figures(what: str, known: Mapping[str, Figures]) -> Iterator[Metric]:
+    """Of each endpoint, or each role: what its calls took and how they failed."""
+    begin = f"codeevolver_{what}"
+    errors = CounterMetricFamily(
+        f"{begin}_errors", "Calls that failed, by class.", labels=[what, "class"]
+    )
+    took = GaugeMetricFamily(
+        f"{begin}_seconds",
+        "What the last 200 calls that served took, to the first token and whole.",
+        labels=[what, "phase", "quantile"],
+    )
+    speed = GaugeMetricFamily(
+        f"{begin}_tokens_per_second", "Speed of the last 200 replies.", labels=[what]
+    )
+    ended = CounterMetricFamily(f"{begin}_calls_ended", "Calls that ended.", labels=[what])
+    under_way = GaugeMetricFamily(f"{begin}_calls_under_way", "Calls under way.", labels=[what])
+    for key, one in known.items():
+        ended.add_metric([key], one.calls)
+        under_way.add_metric([key], one.in_flight)
+        for word, count in sorted(one.errors.items()):
+            errors.add_metric([key, word], count)
+        if one.points:
+            took.add_metric([key, "first_token", "0.5"], one.first_token_p50_s)
+            took.add_metric([key, "first_token", "0.95"], one.first_token_p95_s)
+            took.add_metric([key, "whole", "0.5"], one.seconds_p50)
+            took.add_metric([key, "whole", "0.95"], one.seconds_p95)
+            speed.add_metric([key], one.tokens_per_s)
+    yield from (ended, under_way, errors, took, speed)
+
+
+def _waiting(waiting: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(
+        "codeevolver_role_waiting", "Calls that wait for an endpoint.", labels=["role"]
+    )
+    for role, count in waiting.items():
+        family.add_metric([role], count)
+    return family

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from core.config.model import Config, EndpointConfig
+from core.config.details import Details, detailed
+from core.config.endpoint import EndpointConfig
+from core.config.model import Config
 from core.config.problems import did_you_mean
 from core.config.urls import normalise
 from core.errors import BadInput
@@ -25,15 +28,17 @@ def with_role(
 ) -> dict[str, Any]:
     """The document with the role's entry changed as little as possible.
 
-    `config` is what `document` says; `wanted` has a good `model` and good `endpoints`.
+    `config` is what `document` says; `wanted` has a good `model` and good `endpoints`, and may
+    have the role's `strategy` and `details`, as many as endpoints, None where they stay.
     """
     ollama = dict(document["ollama"])
     models = dict(ollama["models"])
     old = models.get(role)
     entry = dict(old) if isinstance(old, dict) else {}
-    before = entry.get("endpoints") or ([entry["endpoint"]] if "endpoint" in entry else [])
     base = EndpointConfig(url=config.base_url, kind=config.base_kind)
-    urls = _rewritten(wanted["endpoints"], before, base)
+    before = _before(ollama, config, role)
+    details = wanted.get("details") or [None] * len(wanted["endpoints"])
+    urls = _rewritten(wanted["endpoints"], details, before, base, ollama.get("base_url"))
     entry["model"] = wanted["model"]
     if entry.get("endpoints") or len(urls) > 1:
         entry["endpoints"] = urls or [None]
@@ -41,22 +46,71 @@ def with_role(
     elif urls or "endpoint" in entry or not isinstance(old, dict):
         entry.pop("endpoints", None)
         entry["endpoint"] = urls[0] if urls else None
+    strategy = wanted.get("strategy")
+    if strategy is not None and strategy != (entry.get("strategy") or "round_robin"):
+        entry["strategy"] = strategy
     models[role] = entry
     return {**document, "ollama": {**ollama, "models": models}}
 
 
-def _rewritten(wanted: Sequence[str | None], before: list[Any], base: EndpointConfig) -> list[Any]:
-    """The wanted endpoints without duplicates, each as it was written before, if it was."""
-    written: dict[str, Any] = {}
+def key_files(document: Mapping[str, Any], config: Config, role: Role) -> dict[Path, str]:
+    """The files with keys that the role's endpoints name, as the user wrote them.
+
+    `config` is what `document` says.
+    """
+    ollama = document["ollama"]
+    directory = config.path.parent if config.path else Path()
+    entries = [*_before(ollama, config, role), ollama.get("base_url")]
+    auths = [entry.get("auth") for entry in entries if isinstance(entry, dict)]
+    files = [str(auth["file"]) for auth in auths if isinstance(auth, dict) and auth.get("file")]
+    return {directory / Path(file).expanduser(): file for file in files}
+
+
+def _before(ollama: Mapping[str, Any], config: Config, role: Role) -> list[Any]:
+    models = ollama["models"]
+    before = _written(models.get(role))
+    if role in config.inherited:  # what it took from another, with all that it says
+        before = _written(models.get(config.inherited[role]))
+    if isinstance(ollama.get("base_url"), dict):  # only null says all that is said there
+        before = [*before, None]
+    return before
+
+
+def _written(entry: Any) -> list[Any]:
+    """A role's endpoints as the file has them."""
+    if not isinstance(entry, dict):
+        return []
+    listed: list[Any] = entry.get("endpoints") or []
+    return listed or ([entry["endpoint"]] if "endpoint" in entry else [])
+
+
+def _rewritten(
+    wanted: Sequence[str | None],
+    details: Sequence[Details | None],
+    before: list[Any],
+    base: EndpointConfig,
+    written_base: Any,
+) -> list[Any]:
+    """The wanted endpoints without duplicates, each as it was written before, if it was, with its
+    details.
+
+    One URL may have been written several times, each with another key: the nth stays the nth.
+    """
+    written: dict[str, list[Any]] = {}
     for item in before:
-        written.setdefault(_canonical(item, base), item)
-    new: dict[str, Any] = {}
-    for item in wanted:
+        written.setdefault(_canonical(item, base), []).append(item)
+    known, seen, new = set(written), set[str](), list[Any]()
+    for item, one in zip(wanted, details, strict=True):
         url = _canonical(item, base)
-        new.setdefault(url, written.get(url, item))
-    if list(new) == [base.url] and base.url not in written:
-        return [None]
-    return list(new.values())
+        left = written.get(url)
+        if left and (url not in seen or isinstance(left[0], dict)):
+            item = left.pop(0)
+        elif url in seen and not (one and one.has_key):
+            continue
+        new.append(item if one is None else detailed(item, one, written_base or base.url))
+        seen.add(url)
+    lone = seen == {base.url} and base.url not in known
+    return [None] if lone and not any(isinstance(item, dict) for item in new) else new
 
 
 def _canonical(item: Any, base: EndpointConfig) -> str:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from core.config.endpoint import EndpointConfig, Strategy
 from core.config.urls import Kind, normalise
 from core.events import ROLES, Role
 
@@ -28,19 +29,15 @@ FALLBACKS: Mapping[Role, tuple[Role, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointConfig:
-    """One model server: `url` is canonical (see core.config.urls), `auto` means ask the server."""
-
-    url: str
-    kind: Kind = "auto"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RoleConfig:
-    """A role's model and its endpoints in rotation order; never empty, no duplicates."""
+    """A role's model and its endpoints in rotation order; never empty, no duplicates.
+
+    `strategy` says whose turn it is: see core.endpoints.strategies.
+    """
 
     model: str
     endpoints: tuple[EndpointConfig, ...]
+    strategy: Strategy = "round_robin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +128,11 @@ class Config:
         """12 hex digits over all that shapes a run's result.
 
         Where things are (path, data_dir, host, port, embedded_dir) is not part of it: the same
-        settings on two machines have the same digest.
+        settings on two machines have the same digest. Nor is how an endpoint is reached and shared.
         """
         shapes_result = {
             "base": [self.base_url, self.base_kind],
-            "models": {role: asdict(entry) for role, entry in self.models.items()},
+            "models": {role: _shape(entry) for role, entry in self.models.items()},
             "keep_alive": self.keep_alive,
             "num_ctx": dict(self.num_ctx),
             "embedded": [self.embedded, self.embedded_threads],
@@ -167,6 +164,11 @@ class Config:
         base, kind = normalise(base_url)
         fields: dict[str, Any] = {"models": every, "inherited": inherited, **overrides}
         return cls(base_url=base, base_kind=kind, **fields)
+
+
+def _shape(entry: RoleConfig) -> dict[str, Any]:
+    endpoints = [{"url": one.url, "kind": one.kind} for one in entry.endpoints]
+    return {"model": entry.model, "endpoints": endpoints}
 
 
 def with_fallbacks(

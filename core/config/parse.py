@@ -9,12 +9,13 @@ from typing import Any, Literal
 from yaml.nodes import MappingNode, Node
 
 from core.config import roles, values
+from core.config.endpoint import EndpointConfig
+from core.config.endpoint_reading import read_endpoint
 from core.config.model import (
     DATA_DIR_NAME,
     DEFAULT_BASE_URL,
     DEFAULT_CONTEXT,
     Config,
-    EndpointConfig,
     RunConfig,
     SandboxConfig,
     Timeouts,
@@ -78,13 +79,13 @@ def parse(text: str, source: str, *, path: Path | None = None) -> Config:
     Relative directories count from the file's directory (without `path`: the current one).
     Raises ConfigError, and nothing else whatever the text is.
     """
-    problems = Problems(source)
+    problems = Problems(source, path.parent if path else None)
     root = compose(text, problems)
     top = mapping(problems, root, "", TOP)
     if isinstance(root, MappingNode) and "ollama" not in top:
         mend = "Add `ollama:` with `models:` below it, as in the config.yaml that ships"
         problems.add(root, "ollama", "the key is missing", mend)
-    fields = _general(problems, top, path.parent if path else Path())
+    fields = _general(problems, top, problems.directory)
     fields |= _ollama(problems, top.get("ollama"))
     problems.raise_any()
     return Config(path=path, warnings=problems.warnings, **fields)
@@ -112,7 +113,7 @@ def _ollama(problems: Problems, entry: tuple[Node, Node] | None) -> dict[str, An
 def _base(problems: Problems, entries: Entries) -> EndpointConfig:
     """What null means; a wrong one is noted and stands in for itself as the default."""
     node = _given(entries, "base_url")
-    endpoint = None if node is None else roles.read_endpoint(problems, node, "ollama.base_url")
+    endpoint = None if node is None else read_endpoint(problems, node, "ollama.base_url")
     if endpoint is not None:
         return endpoint
     url, kind = normalise(DEFAULT_BASE_URL)

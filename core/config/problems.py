@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import NoReturn
 
 import yaml
@@ -18,10 +19,14 @@ Place = tuple[int, int]  # index into the text, 1-based line
 
 
 class Problems:
-    """What was found wrong or odd so far, to be told in file order."""
+    """What was found wrong or odd so far, to be told in file order.
 
-    def __init__(self, source: str) -> None:
+    `directory` is where relative paths in the configuration count from.
+    """
+
+    def __init__(self, source: str, directory: Path | None = None) -> None:
         self.source = source
+        self.directory = directory or Path()
         self._problems: list[tuple[int, Problem]] = []
         self._warnings: list[tuple[int, str]] = []
 

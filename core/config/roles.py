@@ -8,42 +8,12 @@ from typing import cast
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from core.config import values
-from core.config.model import EndpointConfig, RoleConfig
-from core.config.nodes import ALIAS_TAG, is_null, items, mapping, wrong_type
+from core.config.endpoint import STRATEGIES, EndpointConfig, Strategy
+from core.config.endpoint_reading import read_endpoint
+from core.config.model import RoleConfig
+from core.config.nodes import ALIAS_TAG, is_null, items, mapping
 from core.config.problems import Problems, join
-from core.config.urls import BadUrl, Kind, normalise
 from core.events import ROLES, Role
-
-_KINDS = ("auto", "ollama", "openai")
-_STR = "tag:yaml.org,2002:str"
-_URL = "a URL like http://localhost:11434"
-
-
-def read_endpoint(problems: Problems, node: Node, path: str) -> EndpointConfig | None:
-    """A URL, or `{url, kind}`; None after noting what is wrong."""
-    if not isinstance(node, MappingNode):
-        return _endpoint(problems, node, path, "auto")
-    entries = mapping(problems, node, path, ("url", "kind"))
-    kind: str | None = "auto"
-    if "kind" in entries and not is_null(entries["kind"][1]):
-        kind = values.choice(problems, entries["kind"][1], join(path, "kind"), _KINDS)
-    if "url" not in entries:
-        problems.add(node, path, "the endpoint has no `url`", f"Add `url:` with {_URL}")
-        return None
-    checked = cast(Kind, kind or "auto")
-    return _endpoint(problems, entries["url"][1], join(path, "url"), checked)
-
-
-def _endpoint(problems: Problems, node: Node, path: str, kind: Kind) -> EndpointConfig | None:
-    if node.tag != _STR or not isinstance(node, ScalarNode):
-        wrong_type(problems, node, path, _URL, "Write the URL in quotes")
-        return None
-    try:
-        url, settled = normalise(node.value, kind)
-    except BadUrl as error:
-        problems.add(node, path, error.message, error.mend)
-        return None
-    return EndpointConfig(url=url, kind=settled)
 
 
 def read_models(
@@ -72,14 +42,27 @@ def _read_role(
             return None
         name = values.model_name(problems, node, path)
         return RoleConfig(model=name, endpoints=(base,)) if name else None
-    entries = mapping(problems, node, path, ("model", "endpoint", "endpoints"))
+    entries = mapping(problems, node, path, ("model", "endpoint", "endpoints", "strategy"))
     model: str | None = None
     if "model" in entries:
         model = values.model_name(problems, entries["model"][1], join(path, "model"))
     elif is_null(node) or isinstance(node, MappingNode):
         problems.add(key, path, "the role has no `model`", 'Add `model:`, like `model: "llama3"`')
     endpoints = _read_endpoints(problems, entries, path, base)
-    return RoleConfig(model=model, endpoints=endpoints or (base,)) if model else None
+    strategy = _read_strategy(problems, entries, path)
+    if not model:
+        return None
+    return RoleConfig(model=model, endpoints=endpoints or (base,), strategy=strategy)
+
+
+def _read_strategy(
+    problems: Problems, entries: dict[str, tuple[Node, Node]], path: str
+) -> Strategy:
+    node = entries["strategy"][1] if "strategy" in entries else None
+    if node is None or is_null(node):
+        return "round_robin"
+    word = values.choice(problems, node, join(path, "strategy"), STRATEGIES)
+    return cast(Strategy, word or "round_robin")
 
 
 def _read_endpoints(
@@ -112,9 +95,9 @@ def _read_list(
         endpoint = base if is_null(item) else read_endpoint(problems, item, where)
         if endpoint is None:
             continue
-        if endpoint.url in found:
-            first = found[endpoint.url][0]
+        if endpoint.id in found:
+            first = found[endpoint.id][0]
             problems.warn(item, where, f"the same endpoint as endpoints[{first}]; left out")
         else:
-            found[endpoint.url] = (index, endpoint)
+            found[endpoint.id] = (index, endpoint)
     return tuple(endpoint for _, endpoint in found.values())

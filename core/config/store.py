@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config import save
+from core.config.details import Details, detailed
 from core.config.edit import as_role, with_role
 from core.config.files import file_problem, locked, read_text, replace
 from core.config.model import Config
@@ -96,18 +97,33 @@ class ConfigStore:
                 logger.error("%s was changed but is not in force: %s", self._source, error)
         return self.current
 
-    def save_role(self, role: str, model: str, endpoints: Sequence[str | None]) -> Config:
+    def save_role(
+        self,
+        role: str,
+        model: str,
+        endpoints: Sequence[str | None],
+        *,
+        details: Sequence[Details | None] = (),
+        strategy: str | None = None,
+    ) -> Config:
         """Set a role's model and endpoints in the file, and make the result live.
 
         None, and a list that is empty or exactly the base URL, are written as null. An endpoint
-        that the role already has keeps the form it is written in. Raises BadInput for an unknown
+        that the role already has keeps the form it is written in, but for its `details` (one for
+        each endpoint, or none at all; None changes nothing). Raises BadInput for an unknown
         role, ConfigError for bad values (paths `ollama.models.ROLE.model` and `...endpoints[i]`,
         indexes those of `endpoints`) or a file that was broken meanwhile, StorageError if the
         file can't be written; the file and the snapshot are then unchanged.
         """
         name = as_role(role)
-        wanted = {"model": model, "endpoints": list(endpoints)}
-        _check({"ollama": {"models": {name: wanted}}}, self._path)
+        wanted: dict[str, Any] = {"model": model, "endpoints": list(endpoints)}
+        if strategy is not None:
+            wanted["strategy"] = strategy
+        base = self.current.base_url
+        pairs = zip(endpoints, details or [None] * len(endpoints), strict=True)
+        shown = [url if one is None else detailed(url, one, base) for url, one in pairs]
+        _check({"ollama": {"models": {name: {**wanted, "endpoints": shown}}}}, self._path)
+        wanted["details"] = list(details)
         return self._change(lambda document, config: with_role(document, config, name, wanted))
 
     def save_document(self, document: Mapping[str, Any]) -> Config:

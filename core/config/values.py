@@ -32,7 +32,8 @@ class Range:
 
 
 # How a section's key is read: a number in a range, or by a function that notes its problem.
-Rule: TypeAlias = "Range | Callable[[Problems, Node, str], Any]"
+Reader: TypeAlias = Callable[[Problems, Node, str], Any]
+Rule: TypeAlias = "Range | Reader"
 
 
 def number(problems: Problems, node: Node, path: str, allowed: Range) -> int | float | None:

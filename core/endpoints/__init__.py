@@ -2,11 +2,13 @@
 
 from core.endpoints.client import Client
 from core.endpoints.compat import OllamaClient
+from core.endpoints.figures import Figures, Point
 from core.endpoints.values import (
     Attempt,
     Builtin,
     EndpointStatus,
     Message,
+    QueueWatcher,
     Reply,
     Request,
     RoleStatus,
@@ -18,8 +20,11 @@ __all__ = [
     "Builtin",
     "Client",
     "EndpointStatus",
+    "Figures",
     "Message",
     "OllamaClient",
+    "Point",
+    "QueueWatcher",
     "Reply",
     "Request",
     "RoleStatus",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.cancel import Cancel
+from core.config import EndpointConfig
 from core.endpoints import faults
 from core.endpoints.http import Http
 from core.endpoints.kinds import Kind, Kinds
@@ -28,8 +29,7 @@ _log = logging.getLogger("core.endpoints")
 class Target:
     """Where a request goes. `context_size` in tokens is what an Ollama server is told to use."""
 
-    url: str
-    kind: str
+    endpoint: EndpointConfig
     model: str
     context_size: int
     keep_alive: str | int
@@ -47,37 +47,71 @@ def send(
 ) -> Reply:
     """The reply, its tokens given to `watcher` as they come.
 
-    Raises EndpointError, or StreamInterrupted when a token had been given already, or Cancelled.
+    A model that can't think is asked again without. Raises EndpointError, or StreamInterrupted
+    when a token had been given already, or Cancelled.
     """
     began = time.monotonic()
     try:
-        kind = kinds.resolve(target.url, target.kind, cancel)
+        kind = kinds.resolve(target.endpoint, cancel, deadlines)
     except EndpointError:
         _announce(target, request, target.context_size, watcher)
         raise
-    wire = _WIRES[kind]
     context_size = target.context_size if kind == "ollama" else 0
     _announce(target, request, context_size, watcher)
-    body = wire.body(request, target.model, context_size, target.keep_alive)
     reading = _Reading(watcher, began)
     try:
-        with http.stream(
-            target.url, wire.path, json=body, deadlines=deadlines, cancel=cancel
-        ) as stream:
-            _check_status(stream, target.model)
-            for chunk in wire.chunks(stream, target.model):
-                reading.take(chunk, stream)
-            stream.finish()
+        _read(http, kind, target, request, reading, deadlines.since(began), cancel)
     except EndpointError as error:
         if error.error_class == "no_such_api":
-            kinds.forget(target.url)
+            kinds.forget(target.endpoint)
         if not reading.text:
             raise
-        partial = "".join(reading.text)
-        raise StreamInterrupted(target.url, error.error_class, error.message, partial) from error
+        url, partial = target.endpoint.url, "".join(reading.text)
+        raise StreamInterrupted(url, error.error_class, error.message, partial) from error
     reply = reading.reply(target, request, context_size)
-    _log.info("✓ Generated %d characters from %s", len(reply.text), target.url)
+    _log.info("✓ Generated %d characters from %s", len(reply.text), target.endpoint.url)
     return reply
+
+
+def _read(
+    http: Http,
+    kind: Kind,
+    target: Target,
+    request: Request,
+    reading: _Reading,
+    deadlines: Deadlines,
+    cancel: Cancel,
+) -> None:
+    """Read the reply; a model that turns out not to think is asked once more, without."""
+    began = time.monotonic()
+    try:
+        _read_once(http, kind, target, request, reading, deadlines, cancel)
+    except EndpointError as error:
+        if request.think is None or not faults.cannot_think(error):
+            raise
+        request = replace(request, think=None)
+        _read_once(http, kind, target, request, reading, deadlines.since(began), cancel)
+
+
+def _read_once(
+    http: Http,
+    kind: Kind,
+    target: Target,
+    request: Request,
+    reading: _Reading,
+    deadlines: Deadlines,
+    cancel: Cancel,
+) -> None:
+    wire = _WIRES[kind]
+    context_size = target.context_size if kind == "ollama" else 0
+    body = wire.body(request, target.model, context_size, target.keep_alive)
+    with http.stream(
+        target.endpoint, wire.path, json=body, deadlines=deadlines, cancel=cancel
+    ) as stream:
+        _check_status(stream, target.model)
+        for chunk in wire.chunks(stream, target.model):
+            reading.take(chunk, stream)
+        stream.finish()
 
 
 class _Reading:
@@ -115,7 +149,7 @@ class _Reading:
         return Reply(
             text="".join(self.text),
             model=target.model,
-            endpoint=target.url,
+            endpoint=target.endpoint.url,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             first_token_s=seconds if self._first_token_s is None else self._first_token_s,
@@ -130,7 +164,7 @@ class _Reading:
 
 
 def _announce(target: Target, request: Request, context_size: int, watcher: Watcher) -> None:
-    _log.info("Generating with model '%s' at %s...", target.model, target.url)
+    _log.info("Generating with model '%s' at %s...", target.model, target.endpoint.url)
     if _overfull(request, context_size):
         _log.warning(
             "About %d prompt tokens and %d for the reply don't fit %s's context of %d; "
@@ -142,7 +176,7 @@ def _announce(target: Target, request: Request, context_size: int, watcher: Watc
         )
     watcher.sent(
         model=target.model,
-        endpoint=target.url,
+        endpoint=target.endpoint.url,
         characters=request.characters,
         prompt_tokens_estimated=request.tokens_estimated,
         context_size=context_size,

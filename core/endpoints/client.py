@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import random
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from core.cancel import Cancel
-from core.config import Config
-from core.endpoints.failover import Call, Failover
+from core.config import Config, EndpointConfig, RoleConfig
+from core.endpoints.call import Call
+from core.endpoints.failover import Failover
+from core.endpoints.figures import Ledger
 from core.endpoints.http import Http
 from core.endpoints.kinds import Kinds
+from core.endpoints.lease import Wanted
 from core.endpoints.monitor import Monitor
 from core.endpoints.rotation import Rotation
 from core.endpoints.values import Builtin, Reply, Request, RoleStatus, Watcher
@@ -33,69 +39,138 @@ class Client:
     ) -> None:
         self._config = config
         self._builtin = builtin
-        spread = random.Random()
-        self._rotation = Rotation(clock, lambda: spread.uniform(0.8, 1.2))
-        self._http = Http()
-        self._kinds = Kinds(self._http)
-        self._failover = Failover(self._http, self._kinds, self._rotation, clock)
-        self._monitor = Monitor(
-            config, self._http, self._kinds, self._rotation, has_builtin=builtin is not None
-        )
+        self._clock = clock
+        self._forked = threading.Lock()
+        self._made = _Parts.of(config, builtin, clock)
 
     @property
     def counters(self) -> dict[str, int]:
         """Calls begun, by role."""
-        return self._rotation.counters
+        return self._parts.rotation.counters
 
     def chat(self, role: Role, request: Request, *, watcher: Watcher, cancel: Cancel) -> Reply:
         """The reply of the role's next endpoint, or of another one if that fails.
 
-        Each endpoint is tried once. Raises NoEndpointLeft, StreamInterrupted when a token was
-        given to `watcher` already, EndpointError for a request that no endpoint would take,
-        BuiltinUnavailable, Cancelled.
+        Each endpoint is tried once; where all are full or busy the call waits in a queue. Raises
+        NoEndpointLeft, StreamInterrupted when a token was given to `watcher` already, EndpointError
+        for a request that no endpoint would take, BuiltinUnavailable, Cancelled.
         """
-        config = self._config()
-        entry = config.role(role)
-        kinds = {one.url: one.kind for one in entry.endpoints}
-        return self.chat_at(role, entry.model, kinds, request, watcher=watcher, cancel=cancel)
+        return self._run(role, lambda: self._config().role(role), request, watcher, cancel)
 
     def chat_at(
         self,
         role: Role,
         model: str,
-        endpoints: Mapping[str, str],
+        endpoints: Sequence[EndpointConfig],
         request: Request,
         *,
         watcher: Watcher,
         cancel: Cancel,
     ) -> Reply:
-        """As `chat`, with a model and endpoints (URL -> kind) in place of the config's."""
-        config = self._config()
+        """As `chat`, with a model and endpoints in place of the config's."""
+        entry = RoleConfig(model=model, endpoints=tuple(endpoints))
+        return self._run(role, lambda: entry, request, watcher, cancel)
+
+    def probe(self, timeout_s: float = 2.0) -> tuple[RoleStatus, ...]:
+        """Ask every endpoint now, all at once, at most about `timeout_s` seconds."""
+        return self._parts.monitor.probe(timeout_s)
+
+    def status(self) -> tuple[RoleStatus, ...]:
+        """What is known of every role's endpoints, without asking anybody."""
+        return self._parts.monitor.status()
+
+    def start(self) -> None:
+        """Look after the endpoints in the background, the first time at once."""
+        self._parts.monitor.start()
+
+    def close(self) -> None:
+        """End the background threads and close all connections."""
+        if self._made.pid == os.getpid():  # a parent's threads and sockets are not ours to end
+            self._made.monitor.close()
+            self._made.http.close()
+
+    @property
+    def _parts(self) -> _Parts:
+        """New ones after a fork: threads don't survive it, and sockets must not be shared."""
+        if self._made.pid != os.getpid():
+            with self._forked:
+                if self._made.pid != os.getpid():
+                    started = self._made.monitor.started
+                    self._made = _Parts.of(self._config, self._builtin, self._clock)
+                    if started:
+                        self._made.monitor.start()
+        return self._made
+
+    def _run(
+        self,
+        role: Role,
+        entry: Callable[[], RoleConfig],
+        request: Request,
+        watcher: Watcher,
+        cancel: Cancel,
+    ) -> Reply:
+        config, parts = self._config(), self._parts
+
+        def wanted() -> Wanted:
+            found = entry()
+            return Wanted(
+                role=role,
+                model=found.model,
+                endpoints=found.endpoints,
+                strategy=found.strategy,
+                run=request.run,
+                context_size=self._config().context_size(found.model),
+                probe_s=config.timeouts.first_byte_s,
+            )
+
         call = Call(
             role=role,
-            model=model,
-            endpoints=dict(endpoints),
+            wanted=wanted(),
+            refresh=wanted,
             request=request,
             watcher=watcher,
             cancel=cancel,
             config=config,
             builtin=self._builtin if config.embedded == "auto" else None,
         )
-        return self._failover.run(call)
+        parts.monitor.noticed(config)
+        with parts.ledger.call(role) as ended:
+            reply = parts.failover.run(call)
+            ended(reply.first_token_s, reply.tokens_out)
+            return reply
 
-    def probe(self, timeout_s: float = 2.0) -> tuple[RoleStatus, ...]:
-        """Ask every endpoint now, all at once, at most about `timeout_s` seconds."""
-        return self._monitor.probe(timeout_s)
 
-    def status(self) -> tuple[RoleStatus, ...]:
-        """What is known of every role's endpoints, without asking anybody."""
-        return self._monitor.status()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What a client consists of in one process."""
 
-    def start(self) -> None:
-        """Look after the endpoints in the background, the first time at once."""
-        self._monitor.start()
+    pid: int
+    http: Http
+    rotation: Rotation
+    ledger: Ledger
+    failover: Failover
+    monitor: Monitor
 
-    def close(self) -> None:
-        """End the background thread and close all connections."""
-        self._monitor.close()
-        self._http.close()
+    @staticmethod
+    def of(
+        config: Callable[[], Config], builtin: Builtin | None, clock: Callable[[], float]
+    ) -> _Parts:
+        spread = random.Random()
+        http, ledger = Http(), Ledger()
+        rotation = Rotation(
+            clock, lambda: spread.uniform(0.8, 1.2), lambda count: _two(spread, count)
+        )
+        kinds = Kinds(http)
+        return _Parts(
+            pid=os.getpid(),
+            http=http,
+            rotation=rotation,
+            ledger=ledger,
+            failover=Failover(http, kinds, rotation, ledger, clock),
+            monitor=Monitor(config, http, kinds, rotation, ledger, has_builtin=builtin is not None),
+        )
+
+
+def _two(spread: random.Random, count: int) -> tuple[int, int]:
+    one, other = spread.sample(range(count), 2)
+    return one, other

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.cancel import Cancel
-from core.config import Config
+from core.config import Config, EndpointConfig
 from core.config.urls import normalise
 from core.endpoints.client import Client
 from core.endpoints.values import Message, Request
@@ -48,9 +48,10 @@ class OllamaClient:
         Raises as Client.chat.
         """
         entry = self._config().role(model_key)
-        endpoints = {one.url: str(one.kind) for one in entry.endpoints}
+        endpoints = entry.endpoints
         if endpoint is not None:
-            endpoints = dict([normalise(endpoint)])
+            url, kind = normalise(endpoint)
+            endpoints = (EndpointConfig(url=url, kind=kind),)
         messages = [Message(role="system", content=system)] if system else []
         messages.append(Message(role="user", content=prompt))
         request = Request(messages=tuple(messages), temperature=temperature, max_tokens=max_tokens)

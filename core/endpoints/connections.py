@@ -12,18 +12,29 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from core.endpoints.resolver import Address, Resolver
 from core.endpoints.watchdog import Guard
 from core.errors import Unreachable
 
 # uvicorn and LM Studio close kept sockets after 5 s of silence; we let go of them before that.
 IDLE_SOCKET_S = 4.0
+# By so much a guard's ring may be late before we stop waiting for it.
+LATE_S = 1.0
 
 
 class Exchange:
     """The request that this thread has under way, as its connection needs to know it."""
 
-    def __init__(self, endpoint: str, guard: Guard, connect_s: float, first_byte_s: float) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        guard: Guard,
+        resolver: Resolver,
+        connect_s: float,
+        first_byte_s: float,
+    ) -> None:
         self.endpoint = endpoint
+        self.resolver = resolver
         self.guard = guard
         self.connect_s = connect_s
         self.first_byte_s = first_byte_s
@@ -102,19 +113,15 @@ class TrackedTlsConnection(TrackedConnection, HTTPSConnection):
 
 
 def _dial(exchange: Exchange, host: str, port: int) -> socket.socket:
-    url = exchange.endpoint
-    exchange.guard.limit("connect", exchange.connect_s)
-    try:
-        addresses = socket.getaddrinfo(host.strip("[]"), port, 0, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        message = f"Host {host} does not resolve; check its spelling in the config"
-        raise Unreachable(url, "dns", message) from error
+    url, guard = exchange.endpoint, exchange.guard
+    addresses = _resolve(exchange, host.strip("[]"), port)
+    guard.limit("connect", exchange.connect_s)
     failure: OSError | None = None
     for family, kind, protocol, _, address in addresses:
-        if exchange.guard.stopped:
+        if guard.stopped:
             break
         sock = socket.socket(family, kind, protocol)
-        exchange.guard.attach(sock)
+        guard.attach(sock)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(exchange.connect_s)
@@ -125,7 +132,25 @@ def _dial(exchange: Exchange, host: str, port: int) -> socket.socket:
             failure = error
         else:
             return sock
+    exchange.resolver.forget(host.strip("[]"), port)
     raise _unreachable(url, exchange.connect_s, failure) from failure
+
+
+def _resolve(exchange: Exchange, host: str, port: int) -> list[Address]:
+    """The host's addresses; a lookup that hangs is left behind when the guard stops the wait."""
+    guard = exchange.guard
+    guard.limit("dns", exchange.connect_s)
+    pending = exchange.resolver.begin(host, port)
+    guard.awake(pending.done.set)
+    try:
+        pending.done.wait(exchange.connect_s + LATE_S)
+    finally:
+        guard.awake(None)
+        exchange.resolver.give_up(host, port, pending)
+    if not guard.stopped and not pending.addresses:
+        message = f"Host {host} does not resolve; check its spelling in the config"
+        raise Unreachable(exchange.endpoint, "dns", message) from pending.error
+    return pending.addresses
 
 
 def _unreachable(url: str, connect_s: float, failure: OSError | None) -> Unreachable:
@@ -150,6 +175,11 @@ class _Pool(HTTPConnectionPool):
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = TrackedTlsConnection
 
+    def _validate_conn(self, conn: Any) -> None:
+        """Connect; urllib3's own warns each time where the user has said `verify: false`."""
+        if conn.is_closed:
+            conn.connect()
 
-# What a PoolManager makes pools of.
+
+# By scheme.
 POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TlsPool}

@@ -3,107 +3,119 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from core.cancel import Cancel
-from core.config import Config
+from core.config import EndpointConfig
 from core.endpoints import attempt, faults
 from core.endpoints.attempt import Target
-from core.endpoints.faults import Effect
+from core.endpoints.budget import PER_CALL, RetryBudget
+from core.endpoints.call import Call
+from core.endpoints.faults import Effect, Fault
+from core.endpoints.figures import Ledger
 from core.endpoints.http import Http
 from core.endpoints.kinds import Kinds
-from core.endpoints.rotation import Lease, Rotation
+from core.endpoints.lease import Lease
+from core.endpoints.patience import PATIENCE_S, Patience
+from core.endpoints.rotation import Rotation
 from core.endpoints.stream import Deadlines
-from core.endpoints.values import Attempt, Builtin, Reply, Request, Watcher
-from core.errors import (
-    AppError,
-    BuiltinUnavailable,
-    EndpointError,
-    NoEndpointLeft,
-    StreamInterrupted,
-)
-from core.events import Role
+from core.endpoints.values import Builtin, Reply
+from core.errors import BuiltinUnavailable, EndpointError, StreamInterrupted
 
 # A built-in server that died is asked for again this often in one call.
 BUILTIN_TRIES = 2
-
-
-@dataclass(slots=True, kw_only=True)
-class Call:
-    """One call while it lasts. `endpoints`: URL -> kind, in rotation order."""
-
-    role: Role
-    model: str
-    endpoints: dict[str, str]
-    request: Request
-    watcher: Watcher
-    cancel: Cancel
-    config: Config
-    builtin: Builtin | None
-    attempts: list[Attempt] = field(default_factory=list)
-    absent: bool = True  # so far nobody was there who could have served the model
-    unavailable: BuiltinUnavailable | None = None
-
-    @property
-    def urls(self) -> list[str]:
-        """The endpoints in rotation order."""
-        return list(self.endpoints)
-
-    @property
-    def tried(self) -> list[str]:
-        """Those that have failed."""
-        return [one.endpoint for one in self.attempts]
 
 
 class Failover:
     """Carries calls out. Thread-safe."""
 
     def __init__(
-        self, http: Http, kinds: Kinds, rotation: Rotation, clock: Callable[[], float]
+        self,
+        http: Http,
+        kinds: Kinds,
+        rotation: Rotation,
+        ledger: Ledger,
+        clock: Callable[[], float],
     ) -> None:
         self._http = http
         self._kinds = kinds
         self._rotation = rotation
+        self._ledger = ledger
+        self._budget = RetryBudget(clock)
+        self._patience = Patience(rotation, clock)
         self._clock = clock
 
     def run(self, call: Call) -> Reply:
         """The reply; raises as Client.chat says."""
         call.cancel.check()
-        due = self._clock() + call.config.timeouts.total_s
-        lease = self._rotation.begin(call.role, call.urls, call.model)
+        total_s = call.config.timeouts.total_s
+        began = self._clock()
+        call.due, call.patience_s = began + total_s, min(PATIENCE_S, total_s / 2)
+        self._budget.called()
+        lease = self._rotation.begin(call.wanted)
         while True:
+            lease = lease or self._patience.lease(call)
             if lease is None and call.builtin is not None and call.absent:
                 reply = self._ask_builtin(call, call.builtin)
             else:
-                lease = lease or self._rotation.insist(call.urls, call.model, call.tried)
+                lease = lease or self._rotation.insist(call.wanted, call.tried)
                 if lease is None:
-                    raise _nobody(call)
-                reply = self._try(call, lease, due)
+                    raise call.nobody()
+                reply = self._try(call, lease)
             if reply is not None:
                 return reply
-            lease = self._rotation.retry(call.urls, call.model, call.tried)
+            lease = self._rotation.retry(call.wanted, call.tried)
+            if lease is None:
+                self._patience.spare_busy(call)
 
-    def _try(self, call: Call, lease: Lease, due: float) -> Reply | None:
+    def _try(self, call: Call, lease: Lease) -> Reply | None:
         """One endpoint's reply; None when it failed and the next may be tried."""
-        began = self._clock()
+        began, key = self._clock(), lease.endpoint.id
+        self._ledger.began(key)
+        settled = False
         try:
-            reply = self._send(call, lease.url, call.endpoints[lease.url], lease.model, due)
-            self._rotation.release(lease)
+            reply = self._send(call, lease.endpoint, lease.model)
+            self._rotation.release(lease, first_token_s=reply.first_token_s)
+            self._ledger.served(
+                key,
+                seconds=reply.seconds,
+                first_token_s=reply.first_token_s,
+                tokens=reply.tokens_out,
+            )
+            settled = True
             return reply
         except EndpointError as error:
             fault = faults.fault_of(error)
+            seconds = self._clock() - began
             cooldown_s = self._rotation.release(lease, fault.effect, error.message, fault.base_s)
-            _note(call, lease.url, lease.model, error, self._clock() - began, cooldown_s)
-            call.absent = call.absent and fault.absent
-            if isinstance(error, StreamInterrupted):
-                raise
-            if error.error_class == "total_timeout":
-                raise _nobody(call) from error
-            if fault.final:
-                raise
+            self._ledger.failed(key, error.error_class, seconds=seconds)
+            settled = True
+            call.tried.append(key)
+            if error.error_class == "busy":
+                call.busy.add(key)
+            call.note(lease.url, lease.model, error, seconds, cooldown_s)
+            self._go_on(call, error, fault)
             return None
         finally:
             self._rotation.release(lease, Effect.NONE)  # cancelled, or the watcher raised
+            if not settled:
+                self._ledger.dropped(key)
+
+    def _go_on(self, call: Call, error: EndpointError, fault: Fault) -> None:
+        """Return when the next endpoint may be tried; else raise the call's error."""
+        call.absent = call.absent and fault.absent
+        if error.error_class == "total_timeout" and not isinstance(error, StreamInterrupted):
+            raise call.nobody() from error
+        if isinstance(error, StreamInterrupted) or fault.final:
+            raise call.with_history(error)
+        if fault.effect is not Effect.STRIKE and error.error_class != "unfinished":
+            return
+        # The server had begun: doing it again elsewhere costs somebody's time each time.
+        call.begun += 1
+        if not call.wanted.left(call.tried):
+            return
+        twice = [one.error for one in call.attempts].count("unfinished") > 1
+        if twice or call.begun > PER_CALL or not self._budget.take():
+            raise call.nobody("No further endpoint was asked: too many replies broke") from error
 
     def _ask_builtin(self, call: Call, builtin: Builtin) -> Reply | None:
         """The built-in model's reply; None when it can't be had."""
@@ -114,26 +126,25 @@ class Failover:
                 call.builtin, call.unavailable = None, error
                 return None
             began = self._clock()  # waiting for it to arrive is not part of the call
-            due = began + call.config.timeouts.total_s
+            call.due = began + call.config.timeouts.total_s
             try:
-                return self._send(call, url, "openai", model, due)
+                return self._send(call, EndpointConfig(url=url, kind="openai"), model)
             except EndpointError as error:
-                _note(call, url, model, error, self._clock() - began, 0.0)
+                call.note(url, model, error, self._clock() - began, 0.0)
                 fault = faults.fault_of(error)
                 if isinstance(error, StreamInterrupted) or fault.final:
-                    raise
+                    raise call.with_history(error) from error.__cause__
                 if not fault.absent:
                     break
-        raise _nobody(call)
+        raise call.nobody()
 
-    def _send(self, call: Call, url: str, kind: str, model: str, due: float) -> Reply:
+    def _send(self, call: Call, endpoint: EndpointConfig, model: str) -> Reply:
         limits = call.config.timeouts
         reply = attempt.send(
             self._http,
             self._kinds,
             Target(
-                url=url,
-                kind=kind,
+                endpoint=endpoint,
                 model=model,
                 context_size=call.config.context_size(model),
                 keep_alive=call.config.keep_alive,
@@ -143,35 +154,9 @@ class Failover:
                 connect_s=limits.connect_s,
                 first_byte_s=limits.first_byte_s,
                 idle_s=limits.idle_s,
-                total_s=max(0.0, due - self._clock()),
+                total_s=max(0.0, call.due - self._clock()),
             ),
             watcher=call.watcher,
             cancel=call.cancel,
         )
         return replace(reply, attempts=tuple(call.attempts))
-
-
-def _note(
-    call: Call, url: str, model: str, error: EndpointError, seconds: float, cooldown_s: float
-) -> None:
-    failed = Attempt(
-        endpoint=url,
-        model=model,
-        error=error.error_class,
-        message=error.message,
-        seconds=seconds,
-        cooldown_s=cooldown_s,
-    )
-    call.attempts.append(failed)
-    call.watcher.failed(
-        endpoint=url, error=failed.error, message=failed.message, cooldown_s=cooldown_s
-    )
-
-
-def _nobody(call: Call) -> AppError:
-    if call.unavailable is not None:
-        tried = "".join(f" {one.message}." for one in call.attempts)
-        return BuiltinUnavailable(f"{call.unavailable.message}{tried}")
-    missing = [one.endpoint for one in call.attempts if one.error == "model_missing"]
-    mend = f"Run `ollama pull {call.model}` on {', '.join(missing)}." if missing else ""
-    return NoEndpointLeft(call.role, tuple(call.attempts), mend)

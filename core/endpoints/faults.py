@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
@@ -58,6 +60,7 @@ FAULTS: dict[str, Fault] = {
     "no_such_api": Fault(Effect.MISCONFIGURED, absent=True),
     "redirect": Fault(Effect.MISCONFIGURED, absent=True),
     "forbidden": Fault(Effect.MISCONFIGURED, absent=True),
+    "no_secret": Fault(Effect.MISCONFIGURED, absent=True),
     "model_missing": Fault(Effect.MODEL_MISSING, absent=True),
     "out_of_memory": Fault(Effect.MODEL_UNFIT, absent=True),
     "reset": Fault(Effect.STRIKE),
@@ -119,7 +122,15 @@ def status_error(
 
 def _seconds(headers: Mapping[str, str]) -> float:
     value = headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else 0.0
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    if until.tzinfo is None:
+        return 0.0
+    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
 
 
 def stream_error(url: str, model: str, text: str) -> EndpointError:
@@ -130,6 +141,11 @@ def stream_error(url: str, model: str, text: str) -> EndpointError:
         return BadReply(url, "no_such_api", f"the server said: {text}", 200)
     kind = "out_of_memory" if _MEMORY.search(text) else "stream_error"
     return BadReply(url, kind, f"the server said: {text}", 200)
+
+
+def cannot_think(error: EndpointError) -> bool:
+    """Whether the model was refused only because it was asked to think."""
+    return error.error_class == "bad_request" and "does not support think" in error.message
 
 
 def model_missing(url: str, model: str) -> ModelMissing:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from enum import Enum
 
 from core.endpoints.faults import Effect
+from core.endpoints.latency import PeakEwma
+from core.endpoints.names import canonical
+from core.endpoints.states import Block, State
 
 COOLDOWN_S = 2.0
 COOLDOWN_CAP_S = 60.0
@@ -16,21 +19,13 @@ MISSING_S = 60.0
 UNFIT_S = 300.0
 STEADY_S = 60.0  # healthy for so long: the next cooldown starts small again
 STRIKES = 3
+# As bad as three strikes in a row: half of the last 20 results, once there are 5.
+RECENT, RECENT_FROM, RECENT_SHARE = 20, 5, 0.5
+PROBE_LOST_S = 300.0
+WARM_S = 5.0  # what was in a server's memory longer ago may be gone
 
 
-class State(str, Enum):
-    """What the endpoint is taken for."""
-
-    UNKNOWN = "unknown"
-    HEALTHY = "healthy"
-    SUSPECT = "suspect"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-    BUSY = "busy"
-    RATE_LIMITED = "rate_limited"
-    MISCONFIGURED = "misconfigured"
-
-
+_CLOSED = (State.HEALTHY, State.UNKNOWN, State.SUSPECT)
 _OPENING: dict[Effect, State] = {
     Effect.OPEN: State.OPEN,
     Effect.STRIKE: State.OPEN,
@@ -52,17 +47,20 @@ class Health:
     openings: int = 0
     healthy_since: float = 0.0
     generation: int = 0
-    probing: bool = False
+    probing_until: float = 0.0  # a probe that takes longer is given up
     unreachable: bool = False  # the present cooldown began because nobody answered at all
     in_flight: int = 0
     calls: int = 0
     failures: int = 0
     without: dict[str, float] = field(default_factory=dict)  # model -> passed over until
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))  # True: a strike
+    first_token: PeakEwma = field(default_factory=PeakEwma)
+    resident: dict[str, tuple[float, int]] = field(default_factory=dict)  # model -> seen at, tokens
 
     @property
     def opened(self) -> bool:
         """In a cooldown, or past it with no success since."""
-        return self.state not in (State.UNKNOWN, State.HEALTHY, State.SUSPECT)
+        return self.state not in _CLOSED
 
     def state_at(self, now: float) -> State:
         """The state, with a cooldown that ran out shown as half open."""
@@ -72,11 +70,38 @@ class Health:
         """Seconds until the endpoint may be tried again."""
         return max(0.0, self.until - now) if self.opened else 0.0
 
-    def eligible(self, model: str, now: float) -> bool:
-        """Whether a request for `model` may go there; past a cooldown, one at a time."""
-        if self.without.get(model, 0.0) > now:
-            return False
-        return not self.opened or (now >= self.until and not self.probing)
+    def block(self, model: str, now: float) -> Block | None:
+        """What keeps a request for `model` away; past a cooldown they go one at a time."""
+        if self.without and self.without.get(model, 0.0) > now:
+            return Block.MODEL
+        if not self.opened:
+            return None
+        if now < self.until:
+            rests = self.state in (State.BUSY, State.RATE_LIMITED)
+            return Block.BUSY if rests else Block.COOLING
+        return Block.PROBING if now < self.probing_until else None
+
+    def taken(self, now: float, probe_s: float) -> bool:
+        """A request goes there; whether it is the one that finds out if it is well again."""
+        self.in_flight += 1
+        self.calls += 1
+        if self.opened:
+            if self.probing_until:
+                self.generation += 1  # the earlier probe is lost, and says nothing if it comes late
+            self.probing_until = now + probe_s
+        return self.opened
+
+    def warm(self, model: str, tokens: int, now: float) -> bool:
+        """Whether it was just seen to have the model in memory, with so many tokens of context."""
+        at, context = self.resident.get(canonical(model), (-WARM_S, 0))
+        return now - at <= WARM_S and (context == 0 or context >= tokens)
+
+    def mended(self) -> None:
+        """Its part of the configuration was changed: a fault in that is worth another look."""
+        if self.state is State.MISCONFIGURED:
+            self.state, self.message, self.strikes, self.until = State.UNKNOWN, "", 0, 0.0
+            self.generation += 1
+            self.probing_until = 0.0
 
     def free_at(self, model: str, now: float) -> float:
         """When it will be eligible again, to choose among those that are not."""
@@ -85,8 +110,11 @@ class Health:
     def served(self, model: str, generation: int, now: float) -> None:
         """A request succeeded."""
         self.without.pop(model, None)
+        self.recent.append(False)
         if generation != self.generation:
             return
+        if self.opened:
+            self.recent.clear()
         if self.state is not State.HEALTHY:
             self.healthy_since = now
         self.state, self.message, self.strikes = State.HEALTHY, "", 0
@@ -118,10 +146,16 @@ class Health:
         if self.state is State.HEALTHY and now - self.healthy_since >= STEADY_S:
             self.openings = 0
         self.strikes += 1
-        if effect is Effect.STRIKE and self.strikes < STRIKES and not self.opened:
-            self.state = State.SUSPECT
-            return 0.0
+        if effect is Effect.STRIKE:
+            self.recent.append(True)
+            if not self.opened and self.strikes < STRIKES and not self._often():
+                self.state = State.SUSPECT
+                return 0.0
         return self._open(effect, now, jitter, base_s)
+
+    def _often(self) -> bool:
+        count = len(self.recent)
+        return count >= RECENT_FROM and sum(self.recent) >= RECENT_SHARE * count
 
     def lost(self, effect: Effect, message: str, now: float, jitter: float, base_s: float) -> None:
         """A look at it failed: the next cooldown begins."""
@@ -144,5 +178,5 @@ class Health:
         self.until = now + wait_s
         self.openings += 1
         self.generation += 1
-        self.probing = False
+        self.probing_until = 0.0
         return wait_s

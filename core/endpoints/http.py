@@ -1,39 +1,43 @@
-"""HTTP to model servers: the only file that knows requests. No retries, proxies or redirects."""
+"""HTTP to model servers: one request with its deadlines, its cancel and its secrets."""
 
 from __future__ import annotations
 
 import contextlib
-import http.cookiejar
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse
 
 from core.cancel import Cancel
-from core.endpoints.connections import POOLS, Exchange, under_way
+from core.config import EndpointConfig
+from core.endpoints.connections import Exchange, under_way
+from core.endpoints.pool import Pool
+from core.endpoints.resolver import Resolver
+from core.endpoints.secrets import Access, access, redact
 from core.endpoints.stream import LINE_LIMIT_BYTES, READ_ERRORS, Deadlines, Stream
 from core.endpoints.translate import find, send_error, stop_error
 from core.endpoints.watchdog import Watchdog
 from core.errors import EndpointError
 
-POOL_SIZE = 128
+UNUSED_S = 60.0
 
 
 class Http:
-    """One pooled session per endpoint. Thread-safe."""
+    """One pool of connections per endpoint and way to trust it. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: Resolver | None = None) -> None:
         self._watchdog = Watchdog()
+        self._resolver = resolver or Resolver()
         self._lock = threading.Lock()
-        self._sessions: dict[str, requests.Session] = {}
+        self._pools: dict[tuple[str, bool, Path | None], Pool] = {}
 
     @contextlib.contextmanager
     def stream(
         self,
-        endpoint: str,
+        endpoint: EndpointConfig,
         path: str,
         *,
         deadlines: Deadlines,
@@ -42,15 +46,36 @@ class Http:
     ) -> Iterator[Stream]:
         """POST `json` (GET without) and give the reply; the socket closes if it isn't read whole.
 
-        Raises Cancelled, Unreachable, NoReply or BadReply; a status of 400 up is not an error here.
+        Raises Cancelled, Unreachable, NoReply or BadReply, without the endpoint's secrets; a status
+        of 400 up is not an error here.
         """
+        entry = access(endpoint)
+        try:
+            with self._exchange(endpoint, entry, path, json, deadlines, cancel) as stream:
+                yield stream
+        except EndpointError as error:
+            redact(error, entry.secrets)
+            raise
+
+    @contextlib.contextmanager
+    def _exchange(
+        self,
+        endpoint: EndpointConfig,
+        entry: Access,
+        path: str,
+        json: dict[str, Any] | None,
+        deadlines: Deadlines,
+        cancel: Cancel,
+    ) -> Iterator[Stream]:
         guard = self._watchdog.guard(deadlines.total_s)
         take_back = cancel.on_set(lambda: guard.stop("cancel"))
-        exchange = Exchange(endpoint, guard, deadlines.connect_s, deadlines.first_byte_s)
-        response: requests.Response | None = None
+        exchange = Exchange(
+            endpoint.url, guard, self._resolver, deadlines.connect_s, deadlines.first_byte_s
+        )
+        response: BaseHTTPResponse | None = None
         try:
-            response = self._send(exchange, path, json, deadlines)
-            yield Stream(response.raw, response.status_code, response.headers, exchange, deadlines)
+            response = self._send(endpoint, exchange, entry, path, json, deadlines)
+            yield Stream(response, response.status, response.headers, exchange, deadlines)
         finally:
             take_back()
             self._watchdog.dismiss(guard)
@@ -58,43 +83,25 @@ class Http:
                 if exchange.connection is not None:
                     exchange.connection.idle_since = time.monotonic()
                 response.close()
-
-    def fetch(
-        self, endpoint: str, path: str, *, timeout_s: float, cancel: Cancel
-    ) -> tuple[int, bytes]:
-        """GET: status and body, of at most 8 MiB. Raises as `stream` does."""
-        limits = Deadlines.all(timeout_s)
-        with self.stream(endpoint, path, deadlines=limits, cancel=cancel) as stream:
-            return stream.status, stream.body(LINE_LIMIT_BYTES)
-
-    def close(self) -> None:
-        """Close every kept connection and end the deadline thread."""
-        with self._lock:
-            sessions = list(self._sessions.values())
-            self._sessions.clear()
-        for session in sessions:
-            session.close()
-        self._watchdog.close()
+                response.release_conn()
 
     def _send(
-        self, exchange: Exchange, path: str, json: dict[str, Any] | None, deadlines: Deadlines
-    ) -> requests.Response:
-        session = self._session(exchange.endpoint)
+        self,
+        endpoint: EndpointConfig,
+        exchange: Exchange,
+        entry: Access,
+        path: str,
+        json: dict[str, Any] | None,
+        deadlines: Deadlines,
+    ) -> BaseHTTPResponse:
         guard = exchange.guard
         while True:
             if guard.stopped:
                 raise stop_error(exchange.endpoint, guard.stopped, deadlines.of(guard.stopped))
             try:
                 with under_way(exchange):
-                    return session.request(
-                        "GET" if json is None else "POST",
-                        exchange.endpoint + path,
-                        json=json,
-                        stream=True,
-                        allow_redirects=False,
-                        timeout=None,  # the guard keeps time
-                    )
-            except (requests.RequestException, EndpointError, *READ_ERRORS) as error:
+                    return self._pool(endpoint).ask(path, entry.headers, json)
+            except (EndpointError, *READ_ERRORS) as error:
                 if guard.stopped:
                     continue
                 if exchange.reused and not exchange.fresh and find(error, ConnectionError):
@@ -102,26 +109,37 @@ class Http:
                     continue
                 raise send_error(exchange.endpoint, error) from error
 
-    def _session(self, endpoint: str) -> requests.Session:
+    def fetch(
+        self, endpoint: EndpointConfig, path: str, *, limits: Deadlines, cancel: Cancel
+    ) -> tuple[int, bytes]:
+        """GET: status and body, of at most 8 MiB. Raises as `stream` does."""
+        with self.stream(endpoint, path, deadlines=limits, cancel=cancel) as stream:
+            return stream.status, stream.body(LINE_LIMIT_BYTES)
+
+    def close(self) -> None:
+        """Close every kept connection and end the deadline thread."""
         with self._lock:
-            session = self._sessions.get(endpoint)
-            if session is None:
-                session = self._sessions[endpoint] = _new_session()
-            return session
+            closing = list(self._pools.values())
+            self._pools.clear()
+        for pool in closing:
+            pool.close()
+        self._resolver.close()
+        self._watchdog.close()
 
+    def tidy(self) -> None:
+        """Close the connections of endpoints that were not asked for a minute."""
+        now = time.monotonic()
+        with self._lock:
+            old = [key for key, one in self._pools.items() if now - one.used_at > UNUSED_S]
+            closing = [self._pools.pop(key) for key in old]
+        for pool in closing:
+            pool.close()  # calls under way end in peace
 
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOLS
-
-
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # no HTTP_PROXY, no .netrc
-    session.headers["Accept-Encoding"] = "identity"
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _Adapter(pool_connections=1, pool_maxsize=POOL_SIZE, max_retries=0)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
+    def _pool(self, endpoint: EndpointConfig) -> Pool:
+        key = (endpoint.id, endpoint.verify, endpoint.ca_file)
+        with self._lock:
+            pool = self._pools.get(key)
+            if pool is None:
+                pool = self._pools[key] = Pool(endpoint)
+            pool.used_at = time.monotonic()
+            return pool

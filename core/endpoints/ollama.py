@@ -11,7 +11,7 @@ from core.endpoints.wire import Chunk, Source, count_of, parse_object, text_of
 
 
 class OllamaWire:
-    """The native protocol. `think` is never sent, so no model can refuse it."""
+    """The native protocol. `think` is sent only where a caller asks for it: a model may refuse."""
 
     path = "/api/chat"
 
@@ -30,13 +30,18 @@ class OllamaWire:
         if request.stop:
             options["stop"] = list(request.stop)
         messages = [{"role": one.role, "content": one.content} for one in request.messages]
-        return {
+        body: dict[str, Any] = {
             "model": model,
             "messages": messages,
             "stream": True,
             "keep_alive": keep_alive,
             "options": options,
         }
+        if request.think is not None:
+            body["think"] = request.think
+        if request.format is not None:
+            body["format"] = request.format
+        return body
 
     def chunks(self, source: Source, model: str) -> Iterator[Chunk]:
         """Up to `done: true`. A stream that ends without it was broken off, whatever HTTP says."""

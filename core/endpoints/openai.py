@@ -35,6 +35,13 @@ class OpenAIWire:
             body["seed"] = request.seed
         if request.stop:
             body["stop"] = list(request.stop)
+        if request.format == "json":
+            body["response_format"] = {"type": "json_object"}
+        elif request.format is not None:
+            schema = {"name": "reply", "schema": request.format}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if isinstance(request.think, str):
+            body["reasoning_effort"] = request.think
         return body
 
     def chunks(self, source: Source, model: str) -> Iterator[Chunk]:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.cancel import Cancel
+from core.config import EndpointConfig
 from core.endpoints import faults
 from core.endpoints.http import Http
 from core.endpoints.kinds import Kinds
-from core.endpoints.names import has_model
+from core.endpoints.names import canonical, has_model
+from core.endpoints.stream import Deadlines
+from core.endpoints.wire import count_of
 from core.errors import EndpointError
 
 
@@ -40,22 +43,45 @@ class Found:
         return self.any_name or has_model(self.models, model)
 
 
-def look(http: Http, kinds: Kinds, url: str, kind: str, timeout_s: float, cancel: Cancel) -> Found:
+def look(
+    http: Http, kinds: Kinds, endpoint: EndpointConfig, timeout_s: float, cancel: Cancel
+) -> Found:
     """Ask for the list of models; never raises EndpointError. `timeout_s` is for each request."""
+    url, limits = endpoint.url, Deadlines.all(timeout_s)
     try:
-        known = kinds.resolve(url, kind, cancel, timeout_s)
+        known = kinds.resolve(endpoint, cancel, limits)
         path = "/api/tags" if known == "ollama" else "/v1/models"
-        status, body = http.fetch(url, path, timeout_s=timeout_s, cancel=cancel)
+        status, body = http.fetch(endpoint, path, limits=limits, cancel=cancel)
         if status != 200:
             raise faults.status_error(url, "", status, body, {})
         entries = list(_entries(url, body, "models" if known == "ollama" else "data"))
     except EndpointError as error:
-        known_kind = kinds.known(url, kind)
+        known_kind = kinds.known(endpoint)
         return Found(kind=known_kind, error=error.error_class, message=error.message)
     key = "name" if known == "ollama" else "id"
     names = tuple(str(entry[key]) for entry in entries if entry.get(key))
     any_name = any(entry.get("owned_by") == "llamacpp" for entry in entries)
     return Found(kind=known, models=names, any_name=any_name)
+
+
+def resident(
+    http: Http, endpoint: EndpointConfig, timeout_s: float, cancel: Cancel
+) -> dict[str, int]:
+    """What an Ollama server has in memory: canonical name -> context in tokens, 0 unknown.
+
+    Empty where that can't be had; never raises EndpointError.
+    """
+    try:
+        limits = Deadlines.all(timeout_s)
+        status, body = http.fetch(endpoint, "/api/ps", limits=limits, cancel=cancel)
+        entries = list(_entries(endpoint.url, body, "models")) if status == 200 else []
+    except EndpointError:
+        return {}
+    return {
+        canonical(str(one["name"])): count_of(one, "context_length")
+        for one in entries
+        if one.get("name")
+    }
 
 
 def _entries(url: str, body: bytes, key: str) -> Iterator[dict[str, Any]]:

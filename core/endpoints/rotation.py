@@ -1,149 +1,166 @@
-"""Whose turn it is, and who is passed over. Pure: no I/O, the clock comes in, one lock.
-
-Strict round robin per role: a call's first attempt goes to the successor of the endpoint that the
-role's last call went to, found by identity, so that edits of the list don't disturb it. Endpoints
-that are passed over are stepped over without shifting the share of the others.
-"""
+"""Leases on endpoints: at once where one is free, else after waiting. One lock, no I/O."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from core.cancel import Cancel
+from core.config import EndpointConfig
 from core.endpoints.faults import Effect
-from core.endpoints.health import Health, State
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """The right to send one request to `url`. Given back with `Rotation.release`."""
-
-    url: str
-    model: str
-    generation: int
-    probe: bool
-    released: bool = False
-
-
-@dataclass(slots=True)
-class _Cursor:
-    """The endpoint of the role's last call, and its index then, in case it was taken out."""
-
-    url: str
-    index: int
-
-    def next_index(self, urls: Sequence[str]) -> int:
-        return (urls.index(self.url) + 1 if self.url in urls else self.index) % len(urls)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """An endpoint's health at one moment. `opened`: in a cooldown, or no success since one."""
-
-    state: State
-    opened: bool
-    message: str
-    cooldown_s: float
-    in_flight: int
-    calls: int
-    failures: int
+from core.endpoints.lease import Lease, Outlook, View, Wanted
+from core.endpoints.picker import Picker
+from core.endpoints.states import Block, State
+from core.endpoints.strategies import Draw
+from core.endpoints.waiting import WaitingRoom
 
 
 class Rotation:
-    """Per-role cursors and counters over endpoints whose health all roles share. Thread-safe.
+    """Per-role turns and counters over endpoints whose health all roles share. Thread-safe.
 
-    `jitter` gives the factor for each cooldown, best around 1.
+    `jitter` gives the factor for each cooldown, best around 1; `draw` two different random numbers.
     """
 
-    def __init__(self, clock: Callable[[], float], jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+        draw: Draw = lambda count: (0, 1),
+    ) -> None:
         self._clock = clock
         self._jitter = jitter
         self._lock = threading.Lock()
-        self._cursors: dict[str, _Cursor] = {}
+        self._picker = Picker(clock, draw)
         self._counters: dict[str, int] = {}
-        self._health: dict[str, Health] = {}
+        self._room = WaitingRoom(clock, self._lock, self._picker)
 
-    def begin(self, role: str, urls: Sequence[str], model: str) -> Lease | None:
+    def begin(self, wanted: Wanted) -> Lease | None:
         """Count a call and take its first endpoint, moving the cursor; None: all passed over."""
         with self._lock:
-            self._counters[role] = self._counters.get(role, 0) + 1
-            cursor = self._cursors.get(role)
-            start = cursor.next_index(urls) if cursor else 0
-            lease = self._take(urls, start, model)
-            if lease is not None:
-                self._cursors[role] = _Cursor(lease.url, urls.index(lease.url))
-            return lease
+            self._counters[wanted.role] = self._counters.get(wanted.role, 0) + 1
+            self._room.serve()
+            return self._picker.first(wanted)
 
-    def retry(self, urls: Sequence[str], model: str, tried: Sequence[str]) -> Lease | None:
+    def retry(self, wanted: Wanted, tried: Sequence[str]) -> Lease | None:
         """The next endpoint after the last one tried, without moving the cursor."""
         with self._lock:
-            return self._take(urls, _after(urls, tried), model, tried)
+            self._room.serve()
+            return self._picker.again(wanted, tried)
 
-    def insist(self, urls: Sequence[str], model: str, tried: Sequence[str]) -> Lease | None:
+    def insist(self, wanted: Wanted, tried: Sequence[str]) -> Lease | None:
         """An endpoint that was passed over, before the call is lost: soonest back first."""
         with self._lock:
-            left = [url for url in urls if url not in tried]
-            if not left:
-                return None
-            now = self._clock()
-            url = min(left, key=lambda url: self._of(url).free_at(model, now))
-            return self._lease(url, model)
+            return self._picker.insist(wanted, tried)
+
+    def outlook(self, wanted: Wanted, tried: Sequence[str]) -> Outlook:
+        """Why nobody is free, and what waiting may bring."""
+        with self._lock:
+            return self._picker.outlook(wanted, tried)
+
+    def wait(
+        self,
+        wanted: Callable[[], Wanted],
+        tried: Sequence[str],
+        *,
+        limit_s: float,
+        cancel: Cancel,
+        told: Callable[[int], None],
+    ) -> Lease | None:
+        """Queue for an endpoint; see WaitingRoom.wait."""
+        lease = self._room.wait(wanted, tried, limit_s=limit_s, cancel=cancel, told=told)
+        if lease is not None and cancel.is_set():
+            self.release(lease, Effect.NONE)
+        cancel.check()
+        return lease
 
     def release(
-        self, lease: Lease, effect: Effect | None = None, message: str = "", base_s: float = 0.0
+        self,
+        lease: Lease,
+        effect: Effect | None = None,
+        message: str = "",
+        base_s: float = 0.0,
+        first_token_s: float = 0.0,
     ) -> float:
         """Give a lease back; the seconds for which its endpoint (or model there) is passed over.
 
-        `effect` None: it served. Effect.NONE: it says nothing about the endpoint. `base_s` is the
-        least cooldown. A second release does nothing.
+        `effect` None: it served, with its first token after `first_token_s`. Effect.NONE: it says
+        nothing about the endpoint. `base_s` is the least cooldown. A second release does nothing.
         """
         with self._lock:
-            if lease.released:
+            if not self._picker.give_back(lease):
                 return 0.0
-            lease.released = True
-            health = self._of(lease.url)
-            health.in_flight -= 1
-            if lease.probe and lease.generation == health.generation:
-                health.probing = False
-            now = self._clock()
-            if effect is None:
-                health.served(lease.model, lease.generation, now)
-                return 0.0
-            if effect is not Effect.NONE:
-                health.failures += 1
-            if lease.generation != health.generation and effect in _WHOLE_ENDPOINT:
-                return health.cooldown_s(now)  # began before the present cooldown: nothing new
-            return health.failed(effect, lease.model, message, now, self._jitter(), base_s)
+            try:
+                return self._back(lease, effect, message, base_s, first_token_s)
+            finally:
+                self._room.serve()
 
-    def found(self, url: str, models: Collection[str], missing: Collection[str]) -> None:
+    def _back(
+        self, lease: Lease, effect: Effect | None, message: str, base_s: float, first_token_s: float
+    ) -> float:
+        health, now = self._picker.of(lease.endpoint.id), self._clock()
+        if effect is None:
+            if first_token_s:
+                health.first_token.observe(first_token_s, now)
+            health.served(lease.model, lease.generation, now)
+            return 0.0
+        if effect is not Effect.NONE:
+            health.failures += 1
+        if lease.generation != health.generation and effect in _WHOLE_ENDPOINT:
+            return health.cooldown_s(now)  # began before the present cooldown: nothing new
+        return health.failed(effect, lease.model, message, now, self._jitter(), base_s)
+
+    def found(self, identity: str, models: Collection[str], missing: Collection[str]) -> None:
         """A look at the endpoint: it answers; which of the wanted models it has and lacks."""
         with self._lock:
-            self._of(url).answered(models, missing, self._clock())
+            self._picker.of(identity).answered(models, missing, self._clock())
+            self._room.serve()
 
-    def lost(self, url: str, effect: Effect, message: str, base_s: float = 0.0) -> None:
+    def lost(self, identity: str, effect: Effect, message: str, base_s: float = 0.0) -> None:
         """A look at the endpoint failed."""
         with self._lock:
-            self._of(url).lost(effect, message, self._clock(), self._jitter(), base_s)
+            health = self._picker.of(identity)
+            health.lost(effect, message, self._clock(), self._jitter(), base_s)
 
-    def view(self, url: str) -> View:
+    def resident(self, identity: str, models: Mapping[str, int]) -> None:
+        """What the endpoint holds in memory now: canonical name -> context in tokens, 0 unknown."""
+        with self._lock:
+            now = self._clock()
+            held = {model: (now, tokens) for model, tokens in models.items()}
+            self._picker.of(identity).resident = held
+
+    def mended(self, identity: str) -> None:
+        """The endpoint's settings or its key changed: what was wrong with them may be right now."""
+        with self._lock:
+            self._picker.of(identity).mended()
+            self._room.serve()
+
+    def keep(self, known: Collection[str]) -> None:
+        """Forget endpoints that are in no configuration, once nothing is under way there."""
+        with self._lock:
+            self._picker.keep(known)
+
+    def view(self, endpoint: EndpointConfig) -> View:
         """The endpoint's health now."""
         with self._lock:
-            health, now = self._of(url), self._clock()
+            health, now = self._picker.of(endpoint.id), self._clock()
+            state = health.state_at(now)
+            if endpoint.off:
+                state = State.DISABLED if endpoint.disabled else State.DRAINING
             return View(
-                state=health.state_at(now),
-                opened=health.opened,
-                message=health.message,
-                cooldown_s=health.cooldown_s(now),
+                state=state,
+                opened=health.opened or endpoint.off,
+                message=_OFF[state] if endpoint.off else health.message,
+                cooldown_s=0.0 if endpoint.off else health.cooldown_s(now),
                 in_flight=health.in_flight,
                 calls=health.calls,
                 failures=health.failures,
+                first_token_s=health.first_token.at_time(now),
             )
 
-    def passed_over(self, url: str, model: str) -> bool:
-        """Whether a call for this model would be sent elsewhere now."""
+    def passed_over(self, endpoint: EndpointConfig, model: str) -> Block | None:
+        """Why a call for this model would be sent elsewhere now."""
         with self._lock:
-            return not self._of(url).eligible(model, self._clock())
+            return self._picker.block(endpoint, model)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -151,34 +168,14 @@ class Rotation:
         with self._lock:
             return dict(self._counters)
 
-    def _take(
-        self, urls: Sequence[str], start: int, model: str, tried: Collection[str] = ()
-    ) -> Lease | None:
-        now = self._clock()
-        for step in range(len(urls)):
-            url = urls[(start + step) % len(urls)]
-            if url not in tried and self._of(url).eligible(model, now):
-                return self._lease(url, model)
-        return None
-
-    def _lease(self, url: str, model: str) -> Lease:
-        health = self._of(url)
-        probe = health.opened
-        if probe:
-            health.probing = True
-        health.in_flight += 1
-        health.calls += 1
-        return Lease(url, model, health.generation, probe)
-
-    def _of(self, url: str) -> Health:
-        health = self._health.get(url)
-        if health is None:
-            health = self._health[url] = Health()
-        return health
+    def waiting(self, role: str) -> int:
+        """Calls of the role in the queue."""
+        with self._lock:
+            return self._room.count(role)
 
 
 _WHOLE_ENDPOINT = frozenset(Effect) - {Effect.MODEL_MISSING, Effect.MODEL_UNFIT, Effect.NONE}
-
-
-def _after(urls: Sequence[str], tried: Sequence[str]) -> int:
-    return (urls.index(tried[-1]) + 1) % len(urls) if tried and tried[-1] in urls else 0
+_OFF = {
+    State.DISABLED: "disabled in the configuration",
+    State.DRAINING: "being drained: calls under way end, no new ones come",
+}

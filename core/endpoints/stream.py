@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import urllib3
@@ -41,9 +42,14 @@ class Deadlines:
             connect_s=seconds, first_byte_s=seconds, idle_s=seconds, total_s=2 * seconds
         )
 
+    def since(self, began: float) -> Deadlines:
+        """What is left, of the limit for the whole, of what began then (time.monotonic)."""
+        return replace(self, total_s=max(0.0, self.total_s - (time.monotonic() - began)))
+
     def of(self, reason: StopReason) -> float:
         """The limit whose end stops a request for this reason; 0 for a cancel."""
         return {
+            "dns": self.connect_s,
             "connect": self.connect_s,
             "first_byte": self.first_byte_s,
             "idle": self.idle_s,

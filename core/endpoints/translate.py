@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -18,7 +19,7 @@ def send_error(url: str, error: Exception) -> AppError:
     if isinstance(error, AppError):
         return error
     if find(error, ssl.SSLCertVerificationError):
-        message = f"The certificate of {url} is not trusted; use a name it is made out for"
+        message = f"The certificate of {url} is not trusted; set ca_file, or use a name it is for"
         return Unreachable(url, "certificate", message)
     if find(error, ssl.SSLError):
         message = f"{url} does not speak https; try the same address with http://"
@@ -45,6 +46,10 @@ def stop_error(url: str, reason: StopReason, seconds: float) -> AppError:
     match reason:
         case "cancel":
             return Cancelled()
+        case "dns":
+            host = urlsplit(url).hostname
+            message = f"Host {host} did not resolve within {seconds:g} s (is the name server up?)"
+            return Unreachable(url, "dns", message)
         case "connect":
             message = f"No answer from {url} in {seconds:g} s (off, firewalled?)"
             return Unreachable(url, "connect_timeout", message)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from core.cancel import Cancel
+from core.endpoints.figures import NO_FIGURES, Figures
 from core.events import Role
 
 CHARACTERS_PER_TOKEN = 3.5
@@ -22,13 +24,22 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a model is asked. `max_tokens` caps the reply; `seed` None lets the server choose."""
+    """What a model is asked. `max_tokens` caps the reply; `seed` None lets the server choose.
+
+    `think`: whether, or how much ("low", "medium", "high"), a model that can think does; None
+    leaves it to the server, and a model that can't is asked without. `format` is "json" or a JSON
+    schema that the reply must follow. `run` is the run that asks: where calls must wait, runs are
+    served in turn.
+    """
 
     messages: tuple[Message, ...]
     temperature: float = 0.2
     max_tokens: int = 1024
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    think: bool | str | None = None
+    format: Literal["json"] | Mapping[str, Any] | None = None
+    run: str | None = None
 
     @property
     def characters(self) -> int:
@@ -100,6 +111,15 @@ class Watcher(Protocol):
         """This endpoint failed; it is passed over for `cooldown_s` seconds."""
 
 
+@runtime_checkable
+class QueueWatcher(Protocol):
+    """A watcher that also wants to know when its call must wait for an endpoint."""
+
+    def queued(self, *, position: int) -> None:
+        """All endpoints are full or busy; `position` calls, this one included, are before the
+        next one that comes. Told again when it changes."""
+
+
 class Builtin(Protocol):
     """The model server that the app carries itself; OpenAI-compatible."""
 
@@ -111,8 +131,9 @@ class Builtin(Protocol):
 class EndpointStatus:
     """What is known of an endpoint, without asking it.
 
-    `state` is a word of rotation.State. `reachable` None: never asked. `models` is what it last
-    listed. `cooldown_s` is the rest of its cooldown. `calls` and `failures` since the start.
+    `state` is a word of states.State, `message` its reason. `reachable` None: never asked. `models`
+    is what it last listed. `cooldown_s` is the rest of its cooldown. `calls` and `failures` are
+    requests since the start, for all roles; so are the `figures`.
     """
 
     url: str
@@ -125,6 +146,10 @@ class EndpointStatus:
     cooldown_s: float
     calls: int
     failures: int
+    name: str = ""
+    weight: int = 1
+    max_inflight: int = 32
+    figures: Figures = NO_FIGURES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +158,7 @@ class RoleStatus:
 
     `has_model` None: not known. The third value is the command or step that mends it, '' when
     nothing is wrong. `why` says what keeps the role's own endpoints from serving it, '' if nothing.
+    `waiting`: its calls in the queue.
     """
 
     role: Role
@@ -140,3 +166,6 @@ class RoleStatus:
     endpoints: tuple[tuple[EndpointStatus, bool | None, str], ...]
     served_by_builtin: bool
     why: str
+    strategy: str = "round_robin"
+    waiting: int = 0
+    figures: Figures = NO_FIGURES

@@ -11,10 +11,14 @@ import math
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Literal
 
-Phase = Literal["connect", "first_byte", "idle", "total"]
-StopReason = Literal["cancel", "connect", "first_byte", "idle", "total"]
+Phase = Literal["dns", "connect", "first_byte", "idle", "total"]
+StopReason = Literal["cancel", "dns", "connect", "first_byte", "idle", "total"]
+# While calls come and go the thread wakes this often: sooner than Stream.finish sets its limit, so
+# that an ordinary call never has to wake it.
+TICK_S = 0.15
 
 
 class Guard:
@@ -24,6 +28,7 @@ class Guard:
         self._watchdog = watchdog
         self._lock = threading.Lock()
         self._sock: socket.socket | None = None
+        self._wake: Callable[[], None] | None = None
         self._total_due = time.monotonic() + total_s
         self._phase: Phase = "total"
         self.due = self._total_due
@@ -55,6 +60,13 @@ class Guard:
         with self._lock:
             self._sock = None
 
+    def awake(self, wake: Callable[[], None] | None) -> None:
+        """From now on a stop calls `wake`, which is quick; at once if the stop has come already."""
+        with self._lock:
+            self._wake = wake
+            if self.stopped and wake is not None:
+                wake()
+
     def ring(self) -> None:
         """Time is up."""
         self.stop(self._phase)
@@ -67,6 +79,8 @@ class Guard:
             self.stopped = reason
             if self._sock is not None:
                 _shut_down(self._sock)
+            if self._wake is not None:
+                self._wake()
 
 
 def _shut_down(sock: socket.socket) -> None:
@@ -82,6 +96,7 @@ class Watchdog:
         self._condition = threading.Condition()
         self._guards: set[Guard] = set()
         self._wake_at = math.inf
+        self._used = False  # since the thread last looked
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -90,10 +105,11 @@ class Watchdog:
         guard = Guard(self, total_s)
         with self._condition:
             self._guards.add(guard)
+            self._used = True
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
                 self._thread.start()
-        self.hurry(guard.due)
+            self._hurry(guard.due)
         return guard
 
     def dismiss(self, guard: Guard) -> None:
@@ -104,9 +120,12 @@ class Watchdog:
     def hurry(self, due: float) -> None:
         """Something is due at `due`: wake up in time for it."""
         with self._condition:
-            if due < self._wake_at:
-                self._wake_at = due
-                self._condition.notify()
+            self._hurry(due)
+
+    def _hurry(self, due: float) -> None:
+        if due < self._wake_at:
+            self._wake_at = due
+            self._condition.notify()
 
     def close(self) -> None:
         """End the thread; guards no longer ring."""
@@ -126,7 +145,9 @@ class Watchdog:
                 late = [guard for guard in self._guards if guard.due <= now]
                 self._guards.difference_update(late)
                 if not late:
-                    self._wake_at = min((guard.due for guard in self._guards), default=math.inf)
+                    active, self._used = self._used or bool(self._guards), False
+                    soonest = min((guard.due for guard in self._guards), default=math.inf)
+                    self._wake_at = min(soonest, now + TICK_S) if active else math.inf
                     wait_s = None if math.isinf(self._wake_at) else self._wake_at - now
                     self._condition.wait(wait_s)
                     continue

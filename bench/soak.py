@@ -1,0 +1,188 @@
+"""Calls without end against servers that fail at random: does anything leak or get mixed up?
+
+    .venv/bin/python -m bench.soak [--calls 100000] [--threads 8] [--minutes 15] [--out FILE]
+
+Four faulty servers, one that comes and goes, and an address that always refuses. Some callers
+cancel in the middle, some watchers raise. Every reply names its call, so that one that reached the
+wrong caller is found. The client's clock runs fast, so that cooldowns are met often.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import rotator_clients as clients
+from bench.rotator_samples import HEADING, Sample, check, flat
+from bench.rotator_serving import dead_url, serving
+from core.cancel import Cancel
+from core.config import Timeouts
+from core.endpoints import Client, Message, Request
+from core.errors import AppError
+from core.events import ROLES
+
+CLOCK_SPEED = 20.0
+LIMITS = Timeouts(connect_s=1.0, first_byte_s=0.3, idle_s=0.3, total_s=60.0)
+CANCELLED, RAISING = 0.01, 0.005  # of all calls
+SAMPLES = 20
+FLAT = {
+    "rss": 4.0,
+    "sockets": 8.0,
+    "threads": 4.0,
+}  # growth that is still flat; the probes' threads
+
+
+class _WatcherError(Exception):
+    """What a watcher of ours raises."""
+
+
+@dataclass(slots=True)
+class _Caller(clients.Watching):
+    """Watches one call; now and then it cancels it or breaks it off at the first token."""
+
+    cancel: Cancel | None = None
+    raising: bool = False
+
+    def token(self, text: str) -> None:
+        """The moment for mischief."""
+        if self.raising:
+            raise _WatcherError
+        if self.cancel is not None:
+            self.cancel.set()
+
+
+class Soak:
+    """Calls from several threads, counted by how they ended."""
+
+    def __init__(self, client: Client, calls: int, ends: float, seed: int) -> None:
+        self._client, self._calls, self._ends, self._seed = client, calls, ends, seed
+        self._numbers = itertools.count(1)
+        self.outcomes: Counter[str] = Counter()
+        self.failovers = self.done = 0
+        self._lock = threading.Lock()
+
+    def work(self, number: int) -> None:
+        """One thread's calls."""
+        dice = random.Random(self._seed + number)
+        while (call := next(self._numbers)) <= self._calls and time.monotonic() < self._ends:
+            outcome, failovers = self._one(call, dice)
+            with self._lock:
+                self.outcomes[outcome] += 1
+                self.failovers += failovers
+                self.done += 1
+
+    def _one(self, number: int, dice: random.Random) -> tuple[str, int]:
+        request = Request(messages=(Message(role="user", content=f"call {number}"),))
+        cancel, luck = Cancel(), dice.random()
+        caller = _Caller(
+            cancel=cancel if luck < CANCELLED else None,
+            raising=CANCELLED <= luck < CANCELLED + RAISING,
+        )
+        try:
+            reply = self._client.chat(dice.choice(ROLES), request, watcher=caller, cancel=cancel)
+            outcome = "served" if reply.text == f"reply {number}" else f"WRONG {reply.text!r}"
+        except (AppError, _WatcherError) as error:
+            outcome = type(error).__name__.strip("_")
+        except Exception as error:
+            outcome = f"UNEXPECTED {error!r}"
+        return outcome, len(caller.failed_at)
+
+
+def main() -> int:
+    """Print the table and the verdict; 0 when nothing leaked or got mixed up."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--minutes", type=float, default=15.0, help="stop then, whatever is left")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=None, help="where to keep the result as JSON")
+    args = parser.parse_args()
+    document = soak(args.calls, args.threads, 60 * args.minutes, args.seed)
+    if args.out:
+        args.out.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    print(f"\n{document['per_second']} calls a second, load average {document['load']} at the end")
+    print(f"failovers {document['failovers']:,}; calls by how they ended:")
+    for outcome, count in document["outcomes"].items():
+        print(f"{count:>8,} {outcome}")
+    print()
+    for one in document["checks"]:
+        print(f"{'✓' if one['met'] else '✗'} {one['check']}: {one['value']}")
+    return 0 if all(one["met"] for one in document["checks"]) else 1
+
+
+def soak(calls: int, threads: int, seconds: float, seed: int) -> dict[str, Any]:
+    """All calls, with the table printed as it grows."""
+    seeds = [str(seed + number) for number in range(4)] + [str(-seed - 4)]
+    with serving(*seeds, module="bench.rotator_faults") as urls, dead_url() as refusing:
+        before = Sample.now()
+        client = clients.client(
+            [*urls, refusing], LIMITS, clock=lambda: CLOCK_SPEED * time.monotonic()
+        )
+        began = time.monotonic()
+        run = Soak(client, calls, began + seconds, seed)
+        client.start()
+        samples = _watch(client, run, threads, calls, began)
+        took = time.monotonic() - began
+        client.close()
+        closed = time.monotonic()
+        while threading.active_count() > before.threads and time.monotonic() < closed + 1.0:
+            time.sleep(0.01)
+        after = Sample.now(run.done, took)
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "load": round(os.getloadavg()[0], 2),
+        "per_second": round(run.done / took, 1),
+        "outcomes": dict(run.outcomes.most_common()),
+        "failovers": run.failovers,
+        "samples": [asdict(sample) for sample in (before, *samples, after)],
+        "checks": _checks(run, calls, before, samples, after),
+    }
+
+
+def _watch(client: Client, run: Soak, threads: int, calls: int, began: float) -> list[Sample]:
+    workers = [threading.Thread(target=run.work, args=(number,)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    samples: list[Sample] = []
+    print(HEADING)
+    while any(worker.is_alive() for worker in workers):
+        time.sleep(0.05)
+        if run.done >= len(samples) * calls / SAMPLES:
+            samples.append(_show(client, run, began))
+    for worker in workers:
+        worker.join()
+    return [*samples, _show(client, run, began)]
+
+
+def _show(client: Client, run: Soak, began: float) -> Sample:
+    sample = Sample.now(run.done, time.monotonic() - began, clients.in_flight(client))
+    print(sample.row(), flush=True)
+    return sample
+
+
+def _checks(
+    run: Soak, calls: int, before: Sample, samples: list[Sample], after: Sample
+) -> list[dict[str, Any]]:
+    odd = [name for name in run.outcomes if name.startswith(("WRONG", "UNEXPECTED"))]
+    return [
+        check("calls made", f"{run.done:,} of {calls:,}", run.done == calls),
+        check("replies at the wrong caller, errors not ours", odd[:3] or 0, not odd),
+        check("in flight at the end", samples[-1].in_flight, samples[-1].in_flight == 0),
+        *(flat(samples, field, allowed) for field, allowed in FLAT.items()),
+        check("threads a second after close", after.threads, after.threads == before.threads),
+        check("sockets a second after close", after.sockets, after.sockets == before.sockets),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

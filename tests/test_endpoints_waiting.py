@@ -1,0 +1,136 @@
+"""Whole calls that wait: told where they stand, served in time, or an error that says why."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from endpoint_helpers import HELLO, MODEL, Recorder, ask, config
+from fake_ollama import FakeOllama, Reply
+
+from core.cancel import Cancel
+from core.config import Config, EndpointConfig, RoleConfig, Timeouts
+from core.endpoints import Client, Request
+from core.errors import Cancelled, NoEndpointLeft
+
+
+def wait_for(happened: Callable[[], bool], timeout_s: float = 0.02) -> bool:
+    end = time.monotonic() + timeout_s
+    while not happened():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.0005)
+    return True
+
+
+class Queued(Recorder):
+    def queued(self, *, position: int) -> None:
+        self.calls.append(("queued", position))
+
+
+def capped(cap: int, *urls: str, total_s: float = 20) -> Config:
+    limits = Timeouts(connect_s=2, first_byte_s=10, idle_s=10, total_s=total_s)
+    made = config(*urls, timeouts=limits)
+    entry = RoleConfig(
+        model=MODEL,
+        endpoints=tuple(EndpointConfig(url=url, kind="ollama", max_inflight=cap) for url in urls),
+    )
+    return Config(models={**made.models, "generator": entry}, timeouts=limits)
+
+
+def test_a_call_waits_for_a_full_endpoint_and_says_so() -> None:
+    gate, watcher = threading.Event(), Queued()
+    with FakeOllama(script=[Reply(text="slow", pause=gate), "fine"]) as server:
+        settings = capped(1, server.url)
+        client = Client(lambda: settings)
+        first = threading.Thread(target=ask, args=(client,))
+        first.start()
+        assert server.wait(lambda: len(server.chats) == 1)
+        second = threading.Thread(target=ask, args=(client,), kwargs={"watcher": watcher})
+        second.start()
+        assert wait_for(lambda: watcher.of("queued") == [1], 5)
+        assert len(server.chats) == 1
+        assert client.status()[1].waiting == 1
+        gate.set()
+        first.join()
+        second.join()
+        client.close()
+    assert "".join(watcher.of("token")) == "fine"
+
+
+def test_a_call_that_waited_in_vain_says_where_it_stood() -> None:  # scenario 27
+    gate = threading.Event()
+    with FakeOllama(script=[Reply(text="slow", pause=gate)]) as server:
+        settings = capped(1, server.url, total_s=0.4)
+        client = Client(lambda: settings)
+        gone = Cancel()
+        first = threading.Thread(target=_until_cancelled, args=(client, gone))
+        first.start()
+        assert server.wait(lambda: len(server.chats) == 1)
+        began = time.monotonic()
+        with pytest.raises(NoEndpointLeft, match=r"full or busy all the time \(place 1"):
+            ask(client)
+        assert 0.15 < time.monotonic() - began < 0.4  # half of the call's time
+        assert client.status()[1].figures.errors["queue_timeout"] == 1
+        gone.set()
+        first.join()
+        client.close()
+
+
+def _until_cancelled(client: Client, cancel: Cancel) -> None:
+    with pytest.raises((Cancelled, NoEndpointLeft)):
+        ask(client, cancel=cancel, request=Request(messages=HELLO.messages, run="r"))
+
+
+@pytest.mark.parametrize("suffix", ["", "/v1"])
+def test_the_only_server_is_asked_again_after_the_break_it_wanted(suffix: str) -> None:
+    loading = Reply(status=503, error="Loading model")
+    watcher = Queued()
+    with FakeOllama(script=[loading, "fine"]) as server:
+        settings = config(f"{server.url}{suffix}")
+        client = Client(lambda: settings)
+        began = time.monotonic()
+        reply = ask(client, watcher=watcher)
+        client.close()
+    assert (reply.text, [one.error for one in reply.attempts]) == ("fine", ["busy"])
+    assert 0.9 < time.monotonic() - began < 2.5
+    assert watcher.of("queued") == [1]
+
+
+def test_a_server_that_stays_busy_is_an_error_when_the_time_for_waiting_is_up() -> None:
+    busy = Reply(status=503, error="server busy, please try again.")
+    with FakeOllama(script=[busy]) as server:
+        settings = config(server.url, timeouts=Timeouts(total_s=1.0))
+        client = Client(lambda: settings)
+        with pytest.raises(NoEndpointLeft, match="is busy: server busy, please try again"):
+            ask(client)
+        client.close()
+    assert len(server.chats) == 1  # its break is longer than the call would wait
+
+
+def test_a_slow_endpoint_does_not_hold_the_quick_one_back() -> None:  # scenario 7
+    """Two endpoints of one slot each, speeds 1:4, four callers who never pause."""
+    slow_s, quick_s, span_s = 0.2, 0.05, 1.5
+    slow = Reply(text="x", pause=slow_s)
+    quick = Reply(text="x", pause=quick_s)
+    with FakeOllama(script=[slow]) as one, FakeOllama(script=[quick]) as two:
+        settings = capped(1, one.url, two.url)
+        client = Client(lambda: settings)
+        end = time.monotonic() + span_s
+
+        def work() -> None:
+            while time.monotonic() < end:
+                ask(client)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        client.close()
+        served = {server.url: len(server.chats) for server in (one, two)}
+    # Turns that wait would hold the quick one down to the slow one's rate: 1 to 1.
+    assert served[two.url] > 2.2 * served[one.url]
+    assert served[one.url] >= 5

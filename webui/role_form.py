@@ -1,0 +1,179 @@
+"""A role's form on the settings page: what it holds, what was typed, what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from core.config import details
+from core.config.details import Details
+from core.config.edit import key_files
+from core.errors import ConfigError, StorageError
+from core.events import Role
+from webui import present
+
+if TYPE_CHECKING:
+    from core.services import Services
+
+MAX_ROWS = 64
+# The lists that a form's rows come in, besides their addresses; the nth of each is of the nth row.
+FIELDS = ("name", "weight", "max_inflight", "state", "key_from", "key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An endpoint as it is shown. `details` None: the form that was sent has none."""
+
+    url: str = ""
+    details: Details | None = field(default_factory=Details)
+    problem: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether its details are what they are for a bare address."""
+        return self.details in (None, Details())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleForm:
+    """A role's form as it is shown. `strategy` None: the form that was sent has none."""
+
+    role: Role
+    model: str
+    rows: tuple[Row, ...]
+    strategy: str | None = None
+    inherited: Role | None = None
+    model_problem: str = ""
+    problem: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether anything is wrong with it."""
+        return bool(self.model_problem or self.problem or any(row.problem for row in self.rows))
+
+
+def stored(services: Services, role: Role) -> RoleForm:
+    """As the file has it."""
+    config = services.config.current
+    entry = config.role(role)
+    files = key_files(services.config.document(), config, role)
+    rows = tuple(
+        Row(
+            url=f"{endpoint.url}/v1" if endpoint.kind == "openai" else endpoint.url,
+            details=details.of(endpoint, files),
+        )
+        for endpoint in entry.endpoints
+    )
+    return RoleForm(
+        role=role,
+        model=entry.model,
+        rows=rows,
+        strategy=entry.strategy,
+        inherited=config.inherited.get(role),
+    )
+
+
+def typed(role: Role) -> RoleForm:
+    """As it was sent."""
+    urls = [text.strip() for text in request.form.getlist("endpoint")]
+    lists = {name: request.form.getlist(name) for name in FIELDS}
+    whole = all(len(texts) == len(urls) for texts in lists.values())
+    rows = tuple(
+        Row(
+            url=url,
+            details=_details({key: texts[at] for key, texts in lists.items()}) if whole else None,
+        )
+        for at, url in enumerate(urls)
+    )
+    return RoleForm(
+        role=role,
+        model=request.form.get("model", "").strip(),
+        rows=rows,
+        strategy=request.form.get("strategy"),
+    )
+
+
+def moved(rows: Sequence[Row], action: str) -> tuple[Row, ...]:
+    """The rows after `add`, or `remove-2`, `up-1`, `down-0`: row numbers count from 0."""
+    changed = list(rows)
+    verb, _, number = action.partition("-")
+    if verb == "add":
+        changed.append(Row())
+    at = int(number) if number.isascii() and number.isdigit() else -1
+    if not 0 <= at < len(rows):
+        return tuple(changed)
+    if verb == "remove":
+        del changed[at]
+    elif verb in ("up", "down"):
+        other = min(max(at + (1 if verb == "down" else -1), 0), len(rows) - 1)
+        changed[at], changed[other] = changed[other], changed[at]
+    return tuple(changed)
+
+
+def save(services: Services, form: RoleForm) -> RoleForm | None:
+    """Write it; the form with its problems when it was refused."""
+    kept = [at for at, row in enumerate(form.rows) if row.url or not row.plain]
+    if len(kept) > MAX_ROWS:
+        surplus = present.plural(len(kept) - MAX_ROWS, "endpoint")
+        problem = f"A role can have at most {MAX_ROWS} endpoints. Remove {surplus} and save again."
+        return replace(form, problem=problem)
+    try:
+        services.config.save_role(
+            form.role,
+            form.model,
+            [form.rows[at].url or None for at in kept],
+            details=[form.rows[at].details for at in kept],
+            strategy=form.strategy,
+        )
+    except ConfigError as error:
+        return _with_problems(form, error, kept)
+    except StorageError as error:
+        return replace(form, problem=error.message)
+    return None
+
+
+def _details(texts: Mapping[str, str]) -> Details:
+    text = {key: value.strip() for key, value in texts.items()}
+    return Details(
+        name=text["name"],
+        weight=_number(text["weight"], Details().weight),
+        max_inflight=_number(text["max_inflight"], Details().max_inflight),
+        state=text["state"] if text["state"] in details.STATES else details.TAKES_CALLS,
+        key_env=text["key"] if text["key_from"] == "env" else "",
+        key_file=text["key"] if text["key_from"] == "file" else "",
+    )
+
+
+def _number(text: str, default: int | str) -> int | str:
+    """Text that is no number stays text, and is refused later."""
+    if not text:
+        return default
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
+
+
+def _with_problems(form: RoleForm, error: ConfigError, kept: Sequence[int]) -> RoleForm:
+    path = f"ollama.models.{form.role}"
+    model, other, rows = "", list[str](), list(form.rows)
+    for problem in error.problems:
+        text = f"{problem.message[:1].upper()}{problem.message[1:]}. {problem.mend}".rstrip()
+        found = re.match(re.escape(path) + r"\.endpoints\[(\d+)\](\.\w+)?", problem.path)
+        if problem.path == f"{path}.model":
+            model = text
+        elif found and int(found[1]) < len(kept):
+            at = kept[int(found[1])]
+            rows[at] = _refused(rows[at], found[2] or "", text)
+        else:
+            other.append(str(problem))
+    return replace(form, model_problem=model, rows=tuple(rows), problem=" ".join(other))
+
+
+def _refused(row: Row, key: str, text: str) -> Row:
+    if key == ".auth" and row.details is not None:
+        # What was typed may be the secret itself: it is not shown again.
+        row = replace(row, details=replace(row.details, key_env="", key_file=""))
+    label = {".weight": "Weight: ", ".max_inflight": "Calls at a time: ", ".auth": "Key: "}
+    return replace(row, problem=f"{row.problem} {label.get(key, '')}{text}".strip())
