@@ -15,8 +15,13 @@ import pytest
 from endpoint_helpers import MODEL, RawServer, Recorder, ask, config, hang, saying
 from fake_ollama import FakeOllama, Reply
 
+from core.cancel import Cancel
 from core.config import AuthConfig, EndpointConfig, HeaderConfig, RoleConfig, Timeouts
+from core.config.urls import Kind
 from core.endpoints import Client
+from core.endpoints.http import Http
+from core.endpoints.kinds import Kinds
+from core.endpoints.probe import look
 from core.endpoints.secrets import HIDDEN, access, redact
 from core.errors import AppError, EndpointError, NoEndpointLeft, StreamInterrupted, Unreachable
 
@@ -197,3 +202,21 @@ def test_redaction_leaves_the_rest_of_a_message_alone() -> None:
 def test_what_goes_with_a_request_shows_no_value() -> None:
     entry = access(EndpointConfig(url="http://a:1", auth=KEYED))
     assert repr(entry) == "Access(Authorization)"
+
+
+@pytest.mark.parametrize("kind", ["ollama", "auto"])
+@pytest.mark.parametrize("before", [0, 280])
+def test_no_secret_is_told_by_a_look_either(
+    monkeypatch: pytest.MonkeyPatch, kind: Kind, before: int
+) -> None:
+    monkeypatch.setenv("KEY_OF_THE_TEST", SECRET)
+    error = json.dumps({"error": f"{'x' * before} bad key {SECRET}"}).encode()
+    head = f"HTTP/1.1 401 Unauthorized\r\nContent-Length: {len(error)}\r\nConnection: close\r\n\r\n"
+    with RawServer([saying(head.encode() + error)] * 3) as server:
+        auth = AuthConfig(type="bearer", env="KEY_OF_THE_TEST")
+        endpoint = EndpointConfig(url=server.url, kind=kind, auth=auth)
+        http = Http()
+        found = look(http, Kinds(http), endpoint, 5.0, Cancel())
+        http.close()
+    assert found.error
+    assert SECRET[:12] not in found.message

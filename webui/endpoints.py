@@ -68,10 +68,11 @@ def find(services: Services, url: str) -> EndpointConfig:
         wanted = normalise(url)[0]
     except BadUrl as error:
         raise BadInput("url", f"{error.message}. {error.mend}") from error
-    for entry in services.config.current.models.values():
-        for endpoint in entry.endpoints:
-            if endpoint.url == wanted:
-                return endpoint
+    known = [one for entry in services.config.current.models.values() for one in entry.endpoints]
+    for endpoint in known:
+        # As a page shows it, or as a person types it.
+        if endpoint.url in (url, wanted):
+            return endpoint
     raise BadInput("url", f"{wanted} is no endpoint of any role. Add it on the settings page.")
 
 

@@ -86,7 +86,7 @@ class Health:
         self.in_flight += 1
         self.calls += 1
         if self.opened:
-            if self.probing_until:
+            if self.probing_until and now >= self.probing_until:
                 self.generation += 1  # the earlier probe is lost, and says nothing if it comes late
             self.probing_until = now + probe_s
         return self.opened

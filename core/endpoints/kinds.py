@@ -12,7 +12,9 @@ from core.cancel import Cancel
 from core.config import EndpointConfig
 from core.endpoints import faults
 from core.endpoints.http import Http
+from core.endpoints.secrets import hide
 from core.endpoints.stream import Deadlines
+from core.errors import EndpointError
 
 Kind = Literal["ollama", "openai"]
 PROBE_S = 5.0
@@ -39,7 +41,11 @@ class Kinds:
             return endpoint.kind
         known = self._known.get(endpoint.id)
         if known is None:
-            known = self._known[endpoint.id] = self._ask(endpoint, cancel, limits)
+            try:
+                known = self._known[endpoint.id] = self._ask(endpoint, cancel, limits)
+            except EndpointError as error:
+                hide(error, endpoint)
+                raise
         return known
 
     def forget(self, endpoint: EndpointConfig) -> None:

@@ -13,6 +13,7 @@ from core.endpoints import faults
 from core.endpoints.http import Http
 from core.endpoints.kinds import Kinds
 from core.endpoints.names import canonical, has_model
+from core.endpoints.secrets import hide
 from core.endpoints.stream import Deadlines
 from core.endpoints.wire import count_of
 from core.errors import EndpointError
@@ -56,6 +57,7 @@ def look(
             raise faults.status_error(url, "", status, body, {})
         entries = list(_entries(url, body, "models" if known == "ollama" else "data"))
     except EndpointError as error:
+        hide(error, endpoint)
         known_kind = kinds.known(endpoint)
         return Found(kind=known_kind, error=error.error_class, message=error.message)
     key = "name" if known == "ollama" else "id"

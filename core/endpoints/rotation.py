@@ -13,6 +13,7 @@ from core.endpoints.picker import Picker
 from core.endpoints.states import Block, State
 from core.endpoints.strategies import Draw
 from core.endpoints.waiting import WaitingRoom
+from core.errors import Cancelled
 
 
 class Rotation:
@@ -68,9 +69,12 @@ class Rotation:
     ) -> Lease | None:
         """Queue for an endpoint; see WaitingRoom.wait."""
         lease = self._room.wait(wanted, tried, limit_s=limit_s, cancel=cancel, told=told)
-        if lease is not None and cancel.is_set():
-            self.release(lease, Effect.NONE)
-        cancel.check()
+        try:
+            cancel.check()
+        except Cancelled:
+            if lease is not None:
+                self.release(lease, Effect.NONE)
+            raise
         return lease
 
     def release(

@@ -58,12 +58,21 @@ def redact(error: AppError, secrets: tuple[str, ...]) -> None:
     for secret in secrets:
         message = message.replace(secret, HIDDEN)
         for length in range(len(secret) - 1, TELLING - 1, -1):
-            if message.endswith(secret[:length]):
-                message = message[:-length] + HIDDEN
+            if secret[:length] in message:
+                message = message.replace(secret[:length], HIDDEN)
                 break
     if message != error.message:
         error.message = message
         error.args = (message,)
+
+
+def hide(error: AppError, endpoint: EndpointConfig) -> None:
+    """The same with the endpoint's own secrets, where they can be had."""
+    try:
+        secrets = access(endpoint).secrets
+    except AppError:  # then none of them was sent
+        return
+    redact(error, secrets)
 
 
 def _secret(url: str, auth: AuthConfig) -> str:
