@@ -232,7 +232,7 @@ class Fixed(Sandbox):
         return self.chosen
 
 
-EVERY_PAGE = ("/", "/settings", "/settings/status", "/runs/r1", "/nowhere")
+EVERY_PAGE = ("/", "/settings", "/endpoints", "/runs/r1", "/nowhere")
 
 
 def on_rung(site: Web, rung: Rung) -> FlaskClient:
