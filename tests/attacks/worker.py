@@ -6,7 +6,6 @@ python -m tests.attacks.worker '{"name": "cold", ...}' [number ...]
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
 import sys
@@ -28,7 +27,9 @@ from .table import ATTACKS
 # For attacks that must run into the time limit, or into another one; and out of all others' way.
 BRIEF = Limits(wall_s=0.6, case_s=0.35, memory_bytes=128 * MIB, scratch_bytes=8 * MIB)
 LONG = Limits(wall_s=60, case_s=8, memory_bytes=128 * MIB, scratch_bytes=8 * MIB)
-_AFTER_S = 2.0  # beyond the wall limit: to start, and to kill and reap what is left
+# Beyond the wall limit: to start, and to kill and reap what is left, on a machine that burns with
+# other attacks. What takes longer has got away; no test can say how long it takes on an idle one.
+_AFTER_S = 10.0
 _TOGETHER = 12
 _FEW = {"24", "25", "28", "u7", "u29"}  # of those alone, where the way is of few
 _HARMLESS = {"2", "13", "15", "17", "18"}
@@ -49,7 +50,6 @@ class Run:
     """The table against a sandbox with short limits and one with long ones."""
 
     def __init__(self, way: Way, host: Host) -> None:
-        self.late: list[Sequence[Attack]] = []  # among others that burn, which proves nothing
         self._took_s: dict[str, float] = {}
         self._way = way
         self._host = host
@@ -69,11 +69,8 @@ class Run:
         for sandbox in self._sandboxes.values():
             sandbox.close()
 
-    def carry_out(self, group: Sequence[Attack], *, alone: bool) -> list[Finding]:
-        """One execution, what it did to the host, and an ordinary job after it.
-
-        It must end in time when it is `alone`; else it joins those that are `late`.
-        """
+    def carry_out(self, group: Sequence[Attack]) -> list[Finding]:
+        """One execution, what it did to the host, and an ordinary job after it."""
         marker = new_marker()
         sandbox = self._sandboxes[_limits(group[0])]
         started = time.monotonic()
@@ -89,10 +86,8 @@ class Run:
         took_s = self._took_s.get(marker, time.monotonic() - started)
         late_s = took_s - sandbox.limits.wall_s - _AFTER_S
         harm = self._host.damage(marker)
-        if late_s > 0 and alone:
+        if late_s > 0:
             harm.append(f"ended {late_s:.1f} s too late")
-        elif late_s > 0:
-            self.late.append(group)
         try:
             after = sandbox.run(_ORDINARY, [_CASE], cancel=Cancel())
             if after.status != "passed":
@@ -230,14 +225,13 @@ def carry_out(way: Way, attacks: Sequence[Attack]) -> dict[str, object]:
         if way.threads == 0:
             for group in work:
                 with ThreadPoolExecutor(1) as pool:  # its thread ends here
-                    found += pool.submit(run.carry_out, group, alone=True).result()
+                    found += pool.submit(run.carry_out, group).result()
         else:
             with ThreadPoolExecutor(way.threads) as pool:
-                among = functools.partial(run.carry_out, alone=False)
-                for part in pool.map(among, [g for g in work if not g[0].exclusive]):
+                for part in pool.map(run.carry_out, [g for g in work if not g[0].exclusive]):
                     found += part
-            for group in [*(g for g in work if g[0].exclusive), *run.late]:
-                found += run.carry_out(group, alone=True)
+            for group in work:
+                found += run.carry_out(group) if group[0].exclusive else []
         run.close()
         found += [Finding(number="u19", outcome="HOLE", how=how) for how in host.left()]
     return {**rung, "findings": [dataclasses.asdict(finding) for finding in found]}
