@@ -39,9 +39,7 @@ def _with(cases: tuple[Case, ...], answer: CaseAnswered) -> tuple[Case, ...]:
         else:
             suite.append(case)
     if answer.answer == "edit" and not any(case.id == answer.added for case in suite):
-        added = Case(
-            id=answer.added, source=answer.source, origin="yours", instead_of=answer.case
-        )
+        added = Case(id=answer.added, source=answer.source, origin="yours", instead_of=answer.case)
         suite.append(added)
     return tuple(suite)
 
