@@ -39,7 +39,7 @@ def settle(context: Context, drafts: Sequence[str], skills: Sequence[Skill]) -> 
 
 def contradicted(state: RunState, drafts: Sequence[str]) -> frozenset[str]:
     """The ids of the generated cases that the agreeing drafts all fail in the same way."""
-    yours = {case.id for case in state.cases if case.origin == "yours"}
+    yours = {case.id for case in state.cases if case.is_yours and case.counts}
     if not yours:
         return frozenset()
     agreeing = [
@@ -57,7 +57,7 @@ def contradicted(state: RunState, drafts: Sequence[str]) -> frozenset[str]:
     return frozenset(
         case.id
         for case in state.cases
-        if case.origin == "generated" and not case.disputed and _all_alike(results, case.id)
+        if not case.is_yours and case.counts and _all_alike(results, case.id)
     )
 
 

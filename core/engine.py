@@ -30,6 +30,7 @@ from core.steps import Leaving
 from core.testing import execute
 from core.tools import Skill
 from core.verdict import best_candidate, reason_failed, reason_passed
+from core.waiting import take_answers
 
 logger = logging.getLogger(__name__)
 
@@ -87,12 +88,14 @@ def _work(context: Context) -> None:
     execute(context, first, skills)
     write_drafts(context, skills)
     escalate(context, skills)
+    take_answers(context, "before-the-end", wait=True)
     judge(context)
     _conclude(context, skills)
 
 
 def _conclude(context: Context, skills: Sequence[Skill]) -> None:
     """The outcome, from what was executed alone; a verified solution becomes a skill."""
+    take_answers(context, "last")
     state = context.state()
     best = best_candidate(state)
     if not best.passes:
@@ -130,7 +133,8 @@ def _write_end(context: Context, outcome: Outcome, reason: str) -> None:
             candidate=best.candidate if best else "",
             code=best.code if best else "",
             passed=best.passed if best else 0,
-            total=sum(not case.disputed for case in state.cases),
+            total=sum(case.counts for case in state.cases),
+            answers=state.weighed,
         ),
         key="finished",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.answer_words import rests_on
 from core.packet import first_error, head
 from core.state import CandidateState, RunState
 from core.suite import Counts, counts
@@ -13,7 +14,7 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
     With `before`, only candidates of earlier attempts than that count. ValueError when there is
     no candidate yet.
     """
-    yours = {case.id for case in state.cases if case.origin == "yours"}
+    yours = {case.id for case in state.cases if case.is_yours and case.counts}
 
     def worth(candidate: CandidateState) -> tuple[bool, int, int, int]:
         if candidate.execution is None:
@@ -33,6 +34,7 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
         be = "is" if suite.disputed == 1 else "are"
         text += f" {suite.disputed} generated {be} disputed: independent"
         text += " drafts agree on another result."
+    text += rests_on(state.cases)
     if best.attempt:
         text += f" Mended on attempt {best.attempt}."
     elif best.candidate != state.candidates[0].candidate:
@@ -49,7 +51,7 @@ def reason_failed(state: RunState, best: CandidateState) -> str:
     why = state.escalation_ended or (
         f"All {tries} attempts are used up." if tries else "No attempt was allowed."
     )
-    return f"{head(error, 300).rstrip('.')}. {why}"
+    return f"{head(error, 300).rstrip('.')}.{rests_on(state.cases)} {why}"
 
 
 def _cases(count: int) -> str:

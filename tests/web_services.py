@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import webui
+from core.answers import Answers
 from core.config import ConfigStore
 from core.context import Ports
 from core.embedded import Builtin
@@ -139,6 +140,7 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
         sandbox=sandbox,
         packages=packages,
         tryout=TryOut(log, sandbox, skills),
+        answers=Answers(log, sandbox, skills),
         pulls=Pulls(client.probe),
         qualifier=Qualifier(
             lambda: config.current, sandbox, config.current.data_dir / "qualifications.json"
@@ -151,6 +153,7 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
     finally:
         webui.stop(app)
         engine.finish()
+        services.answers.close()
         services.pulls.close()
         services.qualifier.close()
         client.close()

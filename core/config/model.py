@@ -74,13 +74,14 @@ class SandboxConfig:
 class RunConfig:
     """`attempts` to mend a candidate (0: none), drafts that the built-in model writes afresh before
     it is asked to mend (0: none), runs at a time, longest reply in tokens, size of all files that
-    come with one goal."""
+    come with one goal, how long a run waits for answers if it was asked to."""
 
     attempts: int = 3
     builtin_drafts: int = 3
     parallel_runs: int = 4
     max_tokens: int = 1536
     input_files_bytes: int = 4 * 1024 * 1024
+    answer_wait_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
