@@ -58,7 +58,11 @@ class Answers:
             number = sum(one.case == case for one in state.answers)
             if self._log.append(run_id, new, key=f"answer:{case}:{number}") is not None:
                 break
-        return self.weigh(run_id)
+        try:
+            return self.weigh(run_id)
+        except SandboxError as error:
+            kept = f"Your answer is kept, and counts when code can be run here: {error.message}"
+            raise SandboxError(kept) from error
 
     def weigh(self, run_id: str) -> RunState:
         """Make all answers so far count; raises as `give`."""

@@ -116,7 +116,8 @@ class RunState:
     """A run as of event `seq` (-1: no event yet). Times are Unix seconds.
 
     The first `weighed` of the `answers` count. `waiting` is set while the run waits for more of
-    them, since `waiting_since`. `finished` is the verdict as last revised, `revised` that revision.
+    them, since `waiting_since`. `finished` is the verdict as last revised, `ended_as` the outcome
+    that the run itself came to.
     """
 
     run_id: str
@@ -153,7 +154,7 @@ class RunState:
     waiting_since: float = 0.0
     wait_skipped: bool = False
     withdrawn: ev.SkillWithdrawn | None = None
-    revised: ev.VerdictRevised | None = None
+    ended_as: ev.Outcome | None = None
 
     @property
     def outcome(self) -> ev.Outcome | None:
@@ -288,12 +289,13 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
                 phase=Phase.FINISHED,
                 finished=p,
                 finished_at=at,
+                ended_as=p.outcome,
                 waiting=None,
                 calls=_interrupted(state.calls),
             )
         case ev.VerdictRevised() as p:
             values = {field.name: getattr(p, field.name) for field in fields(p)}
-            return replace(state, finished=ev.RunFinished(**values), revised=p)
+            return replace(state, finished=ev.RunFinished(**values))
         case (
             ev.PromptWritten()
             | ev.RequestSent()
