@@ -28,7 +28,7 @@ def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
             return
         _write_draft(context, name, FIRST_TEMPERATURE + TEMPERATURE_STEP * number, skills)
         execute(context, name, skills)
-        settle(context, ("c0", *names[: number + 1]), skills)
+        settle(context, name, skills)
 
 
 def _one_passes(context: Context) -> bool:

@@ -25,10 +25,12 @@ from core.errors import (
 from core.escalation import escalate, repair
 from core.events import Outcome, RunFinished, SkillSaved
 from core.judging import judge
-from core.planning import check_tests, find_tools, take_packages, write_code, write_strategy
+from core.planning import find_tools, take_packages, write_code, write_strategy
+from core.spare import spare_roles
 from core.spread import start_candidates
 from core.state import Phase, RunState
 from core.steps import Json, Leaving
+from core.suite_writing import TESTS, check_tests
 from core.testing import execute
 from core.tools import Skill
 from core.verdict import best_candidate, reason_failed, reason_passed
@@ -72,10 +74,11 @@ def _work(context: Context) -> None:
     take_packages(context)
     skills = find_tools(context)
     write_strategy(context, skills)
-    tests = context.steps.part("tests")
-    others = start_candidates(context)
-    names = _first_candidates(context, skills, tests, others)
-    settle(context, names, skills)
+    help_ = context.recorded("spare", lambda: _spare(context))
+    tests = context.steps.part(f"{TESTS}-{help_['tests']}" if help_["tests"] else TESTS)
+    others = start_candidates(context, help_["candidates"])
+    _first_candidates(context, skills, tests, others)
+    settle(context, "first", skills)
     write_drafts(context, skills)
     repair(context, skills)
     escalate(context, skills)
@@ -83,18 +86,24 @@ def _work(context: Context) -> None:
     _conclude(context, skills)
 
 
+def _spare(context: Context) -> Json:
+    """What endpoints that are idle now do: write candidates first, then more tests."""
+    roles = spare_roles(context.ports.client.status())
+    further = context.ports.config().run.candidates - 1
+    return {"candidates": list(roles[:further]), "tests": next(iter(roles[further:]), "")}
+
+
 def _first_candidates(
     context: Context,
     skills: Sequence[Skill],
     tests: Callable[[], Json],
     others: Sequence[Callable[[], Json]],
-) -> list[str]:
-    """The ids of those that were written at the same time, executed; the first of them is c0's."""
+) -> None:
+    """Those that are written at the same time, executed."""
     try:
         first = write_code(context, skills)
         check_tests(tests())
         _check_cases(context)
-        names = [first] if first else []
         if first and execute(context, first, skills).status == "passed":
             context.writer.race.set()
     except AppError:
@@ -103,7 +112,8 @@ def _first_candidates(
         for part in (tests, *others):
             part()
         raise
-    return [*names, *filter(None, [part() for part in others])]
+    for part in others:
+        part()
 
 
 def _check_cases(context: Context) -> None:

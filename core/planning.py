@@ -1,37 +1,17 @@
-"""The stages before anything runs: tools, strategy, code and tests."""
+"""The stages before anything runs: packages, tools, strategy and the first code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
-from core.ask import StepFailed
 from core.context import Context
 from core.errors import Cancelled
-from core.events import (
-    Case,
-    PackagesAwaited,
-    PackagesOffered,
-    Role,
-    StrategyWritten,
-    TestsWritten,
-    ToolsFound,
-)
-from core.packet import MAX_STRATEGY, code_prompt, head, surroundings
+from core.events import PackagesAwaited, PackagesOffered, StrategyWritten, ToolsFound
+from core.packet import code_prompt, surroundings
 from core.prompts import render
 from core.replies import Plan, extract_plan
-from core.steps import Json
-from core.suite import cases_from_goal, cases_from_reply
+from core.suite import cases_from_goal
 from core.tools import Skill, offer
-
-GENERATED_CASES = 6
-ENOUGH_CASES = 2
-# Who is asked for test cases, and how warm, until there are enough: step, role, temperature.
-TEST_WRITERS: tuple[tuple[str, Role, float], ...] = (
-    ("tests", "generator", 0.2),
-    ("tests-stronger", "escalation", 0.2),
-    ("tests-again", "generator", 0.7),
-)
 
 
 def take_packages(context: Context) -> None:
@@ -124,67 +104,3 @@ def write_code(context: Context, skills: Sequence[Skill]) -> str:
                 raise
             return ""
         return context.write_candidate(0, answer, code)
-
-
-def write_tests(context: Context) -> Json:
-    """The part that runs beside the code: test cases from goal and plan, never from the code.
-
-    Returns {}, or {"failed", "message"} in place of an error.
-    """
-    try:
-        with context.writer.stage("tests"):
-            cases = _cases(context, context.plan())
-            context.writer.write(TestsWritten(cases=cases), key="tests")
-            return {}
-    except Cancelled as error:
-        return {"failed": Cancelled.__name__, "message": error.message}
-    except StepFailed as error:
-        return {"failed": error.kind, "message": error.message}
-
-
-def _cases(context: Context, plan: Plan) -> tuple[Case, ...]:
-    """Your cases, then those that the models write; a second and third call only if needed."""
-    yours = cases = cases_from_goal(context.state().goal, plan)
-    for step, role, temperature in TEST_WRITERS:
-        answer = context.ask(
-            step,
-            role,
-            partial(_tests_prompt, context, role, plan, yours),
-            temperature=temperature,
-            max_tokens=700,
-            purpose="tests",
-        )
-        room = GENERATED_CASES - (len(cases) - len(yours))
-        cases = (*cases, *cases_from_reply(answer.text, plan, limit=room, taken=cases))
-        if len(cases) - len(yours) >= ENOUGH_CASES:
-            break
-    return cases
-
-
-def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case]) -> str:
-    return render(
-        "tests",
-        goal=context.state().goal,
-        strategy=head(context.plan_for(role), MAX_STRATEGY),
-        name=plan.name,
-        signature=plan.signature,
-        call=_example_call(plan),
-        examples="\n".join(case.source for case in yours),
-        count=GENERATED_CASES,
-        **surroundings(context.state()),
-    )
-
-
-def check_tests(written: Mapping[str, Json]) -> None:
-    """Raise Cancelled or StepFailed where the part that writes the tests failed."""
-    if "failed" in written:
-        if written["failed"] == Cancelled.__name__:
-            raise Cancelled
-        raise StepFailed(written["failed"], written["message"])
-
-
-def _example_call(plan: Plan) -> str:
-    """How the tests prompt writes a call: a class needs an instance first."""
-    if plan.signature.lstrip().startswith("class"):
-        return f"{plan.name}(...).method(...)"
-    return f"{plan.name}(...)"

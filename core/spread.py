@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from core.ask import StepFailed
 from core.context import Context
-from core.endpoints import EndpointStatus, RoleStatus
 from core.errors import Cancelled
 from core.events import Role
 from core.packet import code_prompt
@@ -19,13 +18,10 @@ from core.steps import Json, Leaving
 from core.testing import execute
 from core.tools import offer
 
-PART = "candidate-"
+CANDIDATE = "candidate"
 FIRST_TEMPERATURE = 0.6
 TEMPERATURE_STEP = 0.2
 HIGHEST_TEMPERATURE = 1.0
-# Of the generator's endpoints, the first candidate takes one and the test cases another.
-TAKEN = 2
-_WILLING = ("unknown", "healthy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,54 +43,20 @@ class Place:
         return min(free, HIGHEST_TEMPERATURE)
 
 
-def idle_roles(statuses: Sequence[RoleStatus], most: int) -> tuple[Role, ...]:
-    """Who can write at most `most` further candidates now, without keeping anybody waiting.
+def start_candidates(context: Context, roles: Sequence[Role]) -> list[Callable[[], Json]]:
+    """Start a part for a further candidate by each of `roles`.
 
-    The generator once for each of its idle endpoints beyond TAKEN; then the stronger model once,
-    where it has an idle endpoint that is not the generator's: another model errs elsewhere.
+    Each function returned waits for one of them: its id, or '' when there is none.
     """
-    by_role = {status.role: status for status in statuses}
-    generator, stronger = by_role["generator"], by_role["escalation"]
-    if generator.served_by_builtin:
-        return ()
-    roles: list[Role] = ["generator"] * max(0, len(_idle(generator)) - TAKEN)
-    own = {one.url for one, _, _ in generator.endpoints}
-    if not stronger.served_by_builtin and _idle(stronger) - own:
-        roles.append("escalation")
-    return tuple(roles[: max(0, most)])
-
-
-def _idle(status: RoleStatus) -> set[str]:
-    return {
-        one.url
-        for one, has_model, _ in status.endpoints
-        if has_model is not False and _is_idle(one)
-    }
-
-
-def _is_idle(endpoint: EndpointStatus) -> bool:
-    return endpoint.state in _WILLING and endpoint.reachable is True and not endpoint.in_flight
-
-
-def start_candidates(context: Context) -> list[Callable[[], Json]]:
-    """Start a part for each further candidate; each function returned waits for one's id, or ''."""
-    roles = context.recorded("places", lambda: list(_roles(context)))
-    names = [f"{PART}{number}-{role}" for number, role in enumerate(roles, 1)]
+    names = [f"{CANDIDATE}-{role}-{number}" for number, role in enumerate(roles, 1)]
     return [context.steps.part(name) for name in names]
 
 
-def _roles(context: Context) -> tuple[Role, ...]:
-    most = context.ports.config().run.candidates - 1
-    return idle_roles(context.ports.client.status(), most)
-
-
-def write_candidate_part(context: Context, part: str) -> Json:
-    """Carry the part of this name out: its candidate's id, '' when another was verified first.
+def write_further(context: Context, place: Place) -> Json:
+    """Write and execute it: the candidate's id, '' when another was verified first.
 
     A model that fails here fails nothing but its own candidate.
     """
-    number, role = part.removeprefix(PART).split("-")
-    place = Place(number=int(number), role="escalation" if role == "escalation" else "generator")
     race = context.writer.race
     try:
         race.check()

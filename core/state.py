@@ -87,6 +87,11 @@ class CandidateState:
         return self.execution is not None and self.execution.status == "passed"
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether it was written from the goal alone, without a look at an earlier one."""
+        return self.attempt == 0 and not self.candidate.startswith("r")
+
+    @property
     def passed_ids(self) -> frozenset[str]:
         """The cases it passed."""
         ran = self.execution.cases if self.execution else ()

@@ -16,7 +16,7 @@ from core.endpoints import Client
 from core.engine import carry_out
 from core.events import RunStarted
 from core.log import EventLog
-from core.planning import write_tests
+from core.parts import carry_out_part
 from core.sandbox import Limits, Sandbox
 from core.state import RunState
 from core.steps import Json, Leaving
@@ -53,7 +53,7 @@ class Kept:
         return result
 
     def part(self, name: str) -> Callable[[], Json]:
-        written = write_tests(self.context)
+        written = carry_out_part(self.context, name)
         return lambda: written
 
 
