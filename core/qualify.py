@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from core.cancel import Cancel
 from core.config import Config, EndpointConfig, Timeouts
 from core.endpoints import Client, Message, Reply, Request
+from core.endpoints.figures import LEAST_STREAM_S
 from core.errors import AppError, Cancelled, ModelAnswerError, NoEndpointLeft, SandboxError
 from core.events import Case
 from core.qualify_tasks import CHARACTERS_PER_TOKEN, Task, tasks
@@ -19,7 +20,6 @@ from core.sandbox import Sandbox
 
 LIMIT_S = 60.0
 _TIMEOUTS = Timeouts(connect_s=2.0, first_byte_s=LIMIT_S, idle_s=30.0, total_s=LIMIT_S)
-_LEAST_S = 0.005  # a reply that came in one piece says nothing about speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,7 @@ class _Found:
         """`passes` None: nothing here could judge it."""
         self._firsts.append(reply.first_token_s)
         spent = reply.seconds - reply.first_token_s
-        if spent > _LEAST_S:
+        if spent > LEAST_STREAM_S:
             self._spent += spent
             self._tokens += reply.tokens_out or len(reply.text) / CHARACTERS_PER_TOKEN
         if passes is not None:

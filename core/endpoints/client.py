@@ -136,7 +136,8 @@ class Client:
         parts.monitor.noticed(config)
         with parts.ledger.call(role) as ended:
             reply = parts.failover.run(call)
-            ended(reply.first_token_s, reply.tokens_out)
+            streamed_s = reply.seconds - reply.first_token_s
+            ended(reply.first_token_s, streamed_s, reply.tokens_out)
             return reply
 
 
