@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from endpoint_helpers import config, dead_url
+from endpoint_helpers import client_for, config, dead_url
 from fake_ollama import FakeOllama, Reply
 from web_services import shared_sandbox
 
@@ -15,8 +16,9 @@ from core.cancel import Cancel
 from core.config import EndpointConfig
 from core.errors import BadInput, Cancelled
 from core.qualified import Qualifier
-from core.qualify import Qualification, measure, summary
+from core.qualify import measure
 from core.qualify_book import Book
+from core.qualify_result import Qualification, summary
 from core.qualify_tasks import PASSWORD, answer, tasks
 from core.terminal import check
 
@@ -185,10 +187,116 @@ def test_check_measures_each_endpoint_and_model_once(
     assert Book(tmp_path / "data" / "qualifications.json").of(bad.url, MODEL) is not None
 
 
+def test_a_task_waits_for_its_place_among_the_calls_of_the_endpoint(tmp_path: Path) -> None:
+    with FakeOllama(script=able) as server, client_for(server.url) as client:
+        endpoint = EndpointConfig(url=server.url, max_inflight=1)
+        qualifier = Qualifier(
+            lambda: config(server.url), client, shared_sandbox(), tmp_path / "q.json"
+        )
+        held = client.slot(endpoint, MODEL, limit_s=5, cancel=Cancel())
+        with held:
+            qualifier.start(endpoint, MODEL)
+            assert not server.wait(lambda: server.chats, 0.3)
+            waiting = qualifier.running(server.url, MODEL)
+            assert waiting is not None
+            assert waiting.step == 1
+        assert server.wait(lambda: len(server.chats) == 6, 60)
+        qualifier.close()
+        assert client.status()[1].endpoints[0][0].in_flight == 0
+        assert client.counters == {}
+
+
+def test_an_endpoint_that_stays_full_is_told(tmp_path: Path) -> None:
+    with FakeOllama(script=able) as server, client_for(server.url) as client:
+        endpoint = EndpointConfig(url=server.url, max_inflight=1)
+        with client.slot(endpoint, MODEL, limit_s=5, cancel=Cancel()):
+            one = measure(
+                config(server.url),
+                endpoint,
+                MODEL,
+                shared_sandbox(),
+                cancel=Cancel(),
+                slot=lambda at, stop: client.slot(at, MODEL, limit_s=0.01, cancel=stop),
+            )
+        assert server.chats == []
+    assert (one.asked, one.note) == (
+        0,
+        f"{server.url} was full for 0 s: it takes 1 of our calls at a time",
+    )
+
+
+def test_what_could_not_be_asked_does_not_replace_a_measurement(tmp_path: Path) -> None:
+    book = Book(tmp_path / "q.json")
+    book.add(found("http://a"))
+    book.add(found("http://a", at=2000.0, asked=0, passed=0, note="it was full"))
+    kept = book.of("http://a", MODEL)
+    assert kept is not None
+    assert (kept.asked, kept.at, kept.note) == (6, 1000.0, "not measured again: it was full")
+
+
+GOOD: dict[str, Any] = {
+    "url": "http://good",
+    "model": MODEL,
+    "at": 5.0,
+    "passed": 6,
+    "asked": 6,
+    "failed": [],
+    "first_token_s": 0.1,
+    "tokens_per_s": 9.0,
+    "seconds": 4.0,
+}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"model": "<b>x y</b>"},
+        {"model": None},
+        {"model": "m" * 300},
+        {"url": "javascript:x"},
+        {"at": float("nan")},
+        {"passed": 7},
+        {"tokens_per_s": "fast"},
+        {"failed": "one"},
+        {"note": ["x"]},
+    ],
+)
+def test_what_is_no_measurement_is_told_and_nothing_is_lost(
+    tmp_path: Path, odd: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "q.json"
+    text = json.dumps([GOOD, GOOD | {"url": "http://odd"} | odd, "nothing"])
+    path.write_text(text)
+    book = Book(path)
+    assert book.of("http://good", MODEL) is not None
+    assert "entry 2: " in caplog.text
+    assert "entry 3: " in caplog.text
+    book.add(found("http://new"))
+    assert (tmp_path / "q.json.1").read_text() == text
+    assert {one["url"] for one in json.loads(path.read_text())} == {"http://good", "http://new"}
+
+
+@pytest.mark.parametrize("text", ["{broken", "5", "{}", "[" * 100_000, "\x00\xff"])
+def test_a_file_of_something_else_is_kept_beside_the_new_one(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "q.json"
+    path.write_bytes(text.encode("latin-1"))
+    Book(path).add(found("http://a"))
+    assert str(path) in caplog.text
+    assert (tmp_path / "q.json.1").read_bytes() == text.encode("latin-1")
+    assert Book(path).of("http://a", MODEL) is not None
+
+
 def test_one_measurement_at_a_time_for_an_endpoint(tmp_path: Path) -> None:
-    with FakeOllama(script=[Reply(hang="headers")]) as server:
+    with (
+        FakeOllama(script=[Reply(hang="headers")]) as server,
+        client_for(server.url) as client,
+    ):
         endpoint = EndpointConfig(url=server.url)
-        qualifier = Qualifier(lambda: config(server.url), shared_sandbox(), tmp_path / "q.json")
+        qualifier = Qualifier(
+            lambda: config(server.url), client, shared_sandbox(), tmp_path / "q.json"
+        )
         assert qualifier.start(endpoint, MODEL) == qualifier.start(endpoint, f"{MODEL}:latest")
         with pytest.raises(BadInput):
             qualifier.start(endpoint, "tinyllama")
