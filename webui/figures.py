@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from core.config import Config, Strategy
+from core.config import Strategy
 from webui import present, status
 
 if TYPE_CHECKING:
@@ -73,25 +73,22 @@ class Chart:
     height: int = HEIGHT
 
 
-def labelled(roles: Sequence[RoleStatus], config: Config) -> Iterator[tuple[str, Entry]]:
+def labelled(roles: Sequence[RoleStatus]) -> Iterator[tuple[str, Entry]]:
     """Each endpoint of each role with what tells it from the others: its URL, with a number where
     a URL is there several times, with different keys."""
     labels: dict[str, str] = {}
     for known in roles:
-        ids = [one.id for one in config.role(known.role).endpoints]
-        if len(ids) != len(known.endpoints):  # the configuration has just changed
-            ids = [one.url for one, _, _ in known.endpoints]
-        for identity, (endpoint, has_model, mend) in zip(ids, known.endpoints, strict=True):
+        for endpoint, has_model, mend in known.endpoints:
             same = [one for one in labels if one.partition(" ")[0] == endpoint.url]
             number = f" ({len(same) + 1})" if same else ""
-            label = labels.setdefault(identity, f"{endpoint.url}{number}")
+            label = labels.setdefault(endpoint.id, f"{endpoint.url}{number}")
             yield label, (known, endpoint, has_model, mend)
 
 
-def cards(roles: Sequence[RoleStatus], config: Config) -> tuple[Card, ...]:
+def cards(roles: Sequence[RoleStatus]) -> tuple[Card, ...]:
     """Each endpoint once, in the order met."""
     found: dict[str, tuple[EndpointStatus, dict[str, Use]]] = {}
-    for label, (known, endpoint, has_model, mend) in labelled(roles, config):
+    for label, (known, endpoint, has_model, mend) in labelled(roles):
         _, uses = found.setdefault(label, (endpoint, {}))
         others = uses[known.model].roles if known.model in uses else ()
         uses[known.model] = Use(
