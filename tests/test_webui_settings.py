@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from fake_tls import write_certificate
 from flask.testing import FlaskClient
 from test_webui_pages import token
 from web_services import Web, web
 from werkzeug.test import TestResponse
 
-from core.config import load
+from core.config import AuthConfig, HeaderConfig, load
 
 A, B = "http://127.0.0.1:21", "http://127.0.0.1:22"
 DOCUMENT = f"""# Mine.
@@ -34,8 +35,43 @@ ollama:
     triage: "tiny"
 embedded: off
 """
-PLAIN = {"name": "", "weight": "1", "max_inflight": "32", "state": "on", "key_from": "", "key": ""}
-RACK = PLAIN | {"name": "rack", "weight": "3", "key_from": "file", "key": "keys/rack"}
+PLAIN = {
+    "name": "",
+    "weight": "1",
+    "max_inflight": "32",
+    "state": "on",
+    "key_from": "",
+    "key": "",
+    "key_type": "bearer",
+    "key_header": "",
+    "headers": "",
+    "verify": "on",
+    "ca_file": "",
+}
+RACK = PLAIN | {
+    "name": "rack",
+    "weight": "3",
+    "key_from": "file",
+    "key": "keys/rack",
+    "key_type": "header",
+    "key_header": "X-Key",
+    "headers": "X-Team: blue",
+}
+COMMENTED = f"""ollama:
+  models:
+    generator:
+      model: "codellama"
+      endpoints:
+        - url: "{A}"
+          auth:
+            env: RACK  # ask Ada
+          headers:
+            # who pays
+            X-Team: blue
+            X-Cost: {{env: COST}}  # from the shell
+    triage: "tiny"
+embedded: off
+"""
 
 
 @pytest.fixture
@@ -119,27 +155,53 @@ def test_what_was_typed_is_saved_and_the_rest_of_an_entry_stays(
 
 
 @pytest.mark.parametrize(
-    ("changed", "why"),
+    ("changed", "at", "why"),
     [
-        ({"weight": "0"}, "Weight: "),
-        ({"weight": "lots"}, "Weight: "),
-        ({"max_inflight": "9999"}, "Calls at a time: "),
-        ({"name": "x" * 61}, "longer than 60"),
-        ({"key_from": "env", "key": "sk-4f1c9secret"}, "Key: Should be the name of an environment"),
+        ({"weight": "0"}, "weight", "out of range"),
+        ({"weight": "lots"}, "weight", "should be a whole number"),
+        ({"max_inflight": "9999"}, "max_inflight", "out of range"),
+        ({"name": "x" * 61}, "name", "longer than 60"),
+        ({"key_from": "env", "key": "sk-4f1c9secret"}, "key", "no name of an environment variable"),
+        ({"key_from": "env", "key": "hunter2"}, "key", "no name of an environment variable"),
+        ({"key_from": "env", "key": "AKIAIOSFODNN7EXAMPLE"}, "key", "no name of an environment"),
+        ({"key_from": "file", "key": "sk-4f1c9secret"}, "key", "no file that can be read"),
+        ({"key_from": "file", "key": "x" * 5000}, "key", "no file that can be read"),
+        ({"key_from": "file", "key": "."}, "key", "no file that can be read"),
+        ({"key_from": "env"}, "key", "is missing"),
+        ({"key_type": "magic", "key_from": "env", "key": "K"}, "key_type", "should be bearer"),
+        ({"key_type": "header", "key_header": "a b"}, "key_header", "no name of a header"),
+        ({"headers": "sk-4f1c9secret"}, "headers", "line 1: has no name and colon"),
+        ({"headers": "X-A: 1\n\nX-Key: abc"}, "headers", "line 2: looks like a secret"),
+        ({"headers": "X-A: Bearer sk-4f1c9secret"}, "headers", "line 1: looks like a secret"),
+        ({"headers": "X-A: 0123456789abcdef0123456789"}, "headers", "looks like a secret"),
+        ({"headers": "X-A: {env: sk-4f1c9secret}"}, "headers", "no name of an environment"),
+        ({"headers": "X-A: 1\nx-a: 2"}, "headers", "line 2: the header is there twice"),
+        ({"headers": "Content-Length: 3"}, "headers", "the app sets itself"),
+        ({"headers": "X-A: schön"}, "headers", "plain text"),
+        ({"ca_file": "nowhere.pem"}, "ca_file", "no file that can be read"),
+        ({"ca_file": "config.yaml"}, "ca_file", "no certificates"),
     ],
 )
-def test_wrong_details_are_told_at_their_row_and_kept(
-    site: Web, browser: FlaskClient, changed: dict[str, str], why: str
+def test_wrong_details_are_told_at_their_field_and_kept(
+    site: Web,
+    browser: FlaskClient,
+    changed: dict[str, str],
+    at: str,
+    why: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     before = site.config_path.read_text()
     row = PLAIN | {"endpoint": B, "name": "desk"} | changed
     answer = send(browser, RACK | {"endpoint": A}, {"endpoint": "", **PLAIN}, row)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 400
-    told = re.search(r'id="generator-problem-2" role="alert">(.*?)</p>', page)
+    told = re.search(rf'id="generator-2-{at}-problem" role="alert">(.*?)</p>', page)
     assert told is not None
     assert why.lower() in told[1].lower()
-    assert "sk-4f1c9secret" not in page
+    assert f'aria-describedby="generator-2-{at}-problem"' in page
+    for text in (told[1], caplog.text, page if at == "key" else ""):
+        assert "sk-4f1c9secret" not in text
+        assert "hunter2" not in text
     assert f'value="{row["name"]}"' in page
     assert '<details class="more" id="generator-more-2" open>' in page
     assert site.config_path.read_text() == before
@@ -175,3 +237,62 @@ def test_the_key_itself_is_on_no_page(site: Web, browser: FlaskClient, tmp_path:
     (tmp_path / "keys" / "rack").write_text("opensesame-77")
     for address in ("/settings", "/endpoints", "/metrics", "/api/endpoints"):
         assert "opensesame" not in browser.get(address).get_data(as_text=True)
+
+
+def test_headers_key_type_and_certificates_are_saved_and_comments_stay(
+    site: Web, browser: FlaskClient, tmp_path: Path
+) -> None:
+    text = COMMENTED + f'data_dir: "{tmp_path / "data"}"\n'
+    site.config_path.write_text(text)
+    site.services.config.reload()
+    own = PLAIN | {
+        "endpoint": A,
+        "key_from": "env",
+        "key": "RACK",
+        "headers": "X-Team: blue\r\nX-Cost: {env: COST}",
+    }
+    assert send(browser, own, strategy="round_robin").status_code == 303
+    assert site.config_path.read_text() == text
+    write_certificate(tmp_path)
+    changed = own | {
+        "key_type": "header",
+        "key_header": "",
+        "headers": "X-Team: green\r\nX-Cost: {env: COST}\r\nX-Floor: 3",
+        "verify": "off",
+        "ca_file": "ca.pem",
+    }
+    assert send(browser, changed, strategy="round_robin").status_code == 303
+    written = site.config_path.read_text()
+    for comment in ("# ask Ada", "# who pays", "# from the shell"):
+        assert comment in written
+    [endpoint] = load(site.config_path).role("generator").endpoints
+    assert endpoint.auth == AuthConfig(type="header", env="RACK")
+    assert endpoint.headers == (
+        HeaderConfig(name="X-Team", value="green"),
+        HeaderConfig(name="X-Cost", env="COST"),
+        HeaderConfig(name="X-Floor", value="3"),
+    )
+    assert (endpoint.verify, endpoint.ca_file) == (False, tmp_path / "ca.pem")
+    page = browser.get("/settings").get_data(as_text=True)
+    assert "X-Team: green\nX-Cost: {env: COST}\nX-Floor: 3</textarea>" in page
+    assert "certificate not checked" in page
+    plain = PLAIN | {"endpoint": A}
+    assert send(browser, plain, strategy="round_robin").status_code == 303
+    [endpoint] = load(site.config_path).role("generator").endpoints
+    assert (endpoint.auth, endpoint.headers, endpoint.verify, endpoint.ca_file) == (
+        None,
+        (),
+        True,
+        None,
+    )
+
+
+def test_a_variable_that_is_set_may_be_called_anything(
+    site: Web, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = PLAIN | {"endpoint": B, "key_from": "env", "key": "rack_key_7"}
+    assert send(browser, row).status_code == 400
+    monkeypatch.setenv("rack_key_7", "opensesame")
+    assert send(browser, row).status_code == 303
+    monkeypatch.delenv("rack_key_7")  # what the file says already is left alone
+    assert send(browser, row | {"weight": "2"}).status_code == 303

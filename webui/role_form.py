@@ -11,7 +11,7 @@ from flask import request
 
 from core.config import details
 from core.config.details import Details
-from core.config.edit import key_files
+from core.config.edit import named_files
 from core.errors import ConfigError, StorageError
 from core.events import Role
 from webui import present
@@ -21,21 +21,53 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 64
 # The lists that a form's rows come in, besides their addresses; the nth of each is of the nth row.
-FIELDS = ("name", "weight", "max_inflight", "state", "key_from", "key")
+FIELDS = (
+    "name",
+    "weight",
+    "max_inflight",
+    "state",
+    "key_from",
+    "key",
+    "key_type",
+    "key_header",
+    "headers",
+    "verify",
+    "ca_file",
+)
+# The form's field for what an entry's problem is at; any other is told at the address.
+_FIELD_OF = {
+    "name": "name",
+    "weight": "weight",
+    "max_inflight": "max_inflight",
+    "auth": "key",
+    "auth.type": "key_type",
+    "auth.name": "key_header",
+    "auth.env": "key",
+    "auth.file": "key",
+    "headers": "headers",
+    "verify": "verify",
+    "ca_file": "ca_file",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """An endpoint as it is shown. `details` None: the form that was sent has none."""
+    """An endpoint as it is shown. `details` None: the form that was sent has none. `problems` by
+    field, '' for the address."""
 
     url: str = ""
     details: Details | None = field(default_factory=Details)
-    problem: str = ""
+    problems: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def plain(self) -> bool:
         """Whether its details are what they are for a bare address."""
         return self.details in (None, Details())
+
+    @property
+    def open(self) -> bool:
+        """Whether there is something to mend in its details."""
+        return any(self.problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +85,14 @@ class RoleForm:
     @property
     def refused(self) -> bool:
         """Whether anything is wrong with it."""
-        return bool(self.model_problem or self.problem or any(row.problem for row in self.rows))
+        return bool(self.model_problem or self.problem or any(row.problems for row in self.rows))
 
 
 def stored(services: Services, role: Role) -> RoleForm:
     """As the file has it."""
     config = services.config.current
     entry = config.role(role)
-    files = key_files(services.config.document(), config, role)
+    files = named_files(services.config.document(), config, role)
     rows = tuple(
         Row(
             url=f"{endpoint.url}/v1" if endpoint.kind == "openai" else endpoint.url,
@@ -145,6 +177,12 @@ def _details(texts: Mapping[str, str]) -> Details:
         state=text["state"] if text["state"] in details.STATES else details.TAKES_CALLS,
         key_env=text["key"] if text["key_from"] == "env" else "",
         key_file=text["key"] if text["key_from"] == "file" else "",
+        key_from=text["key_from"] if text["key_from"] in ("env", "file") else "",
+        key_type=text["key_type"],
+        key_header=text["key_header"] if text["key_type"] == "header" else "",
+        headers=text["headers"],
+        verify=text["verify"] != "off",
+        ca_file=text["ca_file"],
     )
 
 
@@ -160,20 +198,25 @@ def _with_problems(form: RoleForm, error: ConfigError, kept: Sequence[int]) -> R
     model, other, rows = "", list[str](), list(form.rows)
     for problem in error.problems:
         text = f"{problem.message[:1].upper()}{problem.message[1:]}. {problem.mend}".rstrip()
-        found = re.match(re.escape(path) + r"\.endpoints\[(\d+)\](\.\w+)?", problem.path)
+        found = re.match(re.escape(path) + r"\.endpoints\[(\d+)\]\.?(.*)", problem.path)
         if problem.path == f"{path}.model":
             model = text
         elif found and int(found[1]) < len(kept):
             at = kept[int(found[1])]
-            rows[at] = _refused(rows[at], found[2] or "", text)
+            rows[at] = _refused(rows[at], found[2], text)
         else:
             other.append(str(problem))
     return replace(form, model_problem=model, rows=tuple(rows), problem=" ".join(other))
 
 
 def _refused(row: Row, key: str, text: str) -> Row:
-    if key == ".auth" and row.details is not None:
+    """The row with this problem; of a field the first one is told."""
+    name = _FIELD_OF.get(key, "headers" if key.startswith("headers") else "")
+    details = row.details
+    if details is None:
+        name = ""
+    elif name == "key":
         # What was typed may be the secret itself: it is not shown again.
-        row = replace(row, details=replace(row.details, key_env="", key_file=""))
-    label = {".weight": "Weight: ", ".max_inflight": "Calls at a time: ", ".auth": "Key: "}
-    return replace(row, problem=f"{row.problem} {label.get(key, '')}{text}".strip())
+        details = replace(details, key_env="", key_file="")
+    problems = {name: text, **row.problems}
+    return replace(row, details=details, problems=problems)

@@ -53,16 +53,18 @@ def with_role(
     return {**document, "ollama": {**ollama, "models": models}}
 
 
-def key_files(document: Mapping[str, Any], config: Config, role: Role) -> dict[Path, str]:
-    """The files with keys that the role's endpoints name, as the user wrote them.
+def named_files(document: Mapping[str, Any], config: Config, role: Role) -> dict[Path, str]:
+    """The files with keys and certificates that the role's endpoints name, as the user wrote them.
 
     `config` is what `document` says.
     """
     ollama = document["ollama"]
     directory = config.path.parent if config.path else Path()
-    entries = [*_before(ollama, config, role), ollama.get("base_url")]
-    auths = [entry.get("auth") for entry in entries if isinstance(entry, dict)]
-    files = [str(auth["file"]) for auth in auths if isinstance(auth, dict) and auth.get("file")]
+    written = [*_before(ollama, config, role), ollama.get("base_url")]
+    entries = [entry for entry in written if isinstance(entry, dict)]
+    auths = [entry.get("auth") for entry in entries]
+    found = [auth.get("file") for auth in auths if isinstance(auth, dict)]
+    files = [str(file) for file in (*found, *(entry.get("ca_file") for entry in entries)) if file]
     return {directory / Path(file).expanduser(): file for file in files}
 
 
