@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from endpoint_helpers import Recorder
@@ -16,7 +17,7 @@ from test_webui_pages import token
 from web_services import Web, web
 
 from core.cancel import Cancel
-from core.endpoints import Figures, Message, Point, Request
+from core.endpoints import EndpointStatus, Figures, Message, Point, Request
 from core.errors import AppError
 from webui import figures
 
@@ -235,6 +236,25 @@ def test_a_measurement_is_cancelled_on_the_page_and_in_the_api(
     assert browser.post("/api/endpoints/measure/cancel", json=body).status_code == 400
     no_name = browser.post("/api/endpoints/measure", json=body | {"model": "\n"})
     assert no_name.json["error"]["field"] == "model"
+
+
+@pytest.mark.parametrize(
+    ("known", "has_model", "word"),
+    [
+        ({"state": "misconfigured", "reachable": False}, None, "needs mending"),
+        ({"state": "open", "reachable": False}, None, "does not answer"),
+        ({"state": "healthy", "reachable": True}, False, "model missing"),
+        ({"state": "half_open", "reachable": True}, True, "being tried again"),
+        ({"state": "healthy", "reachable": True}, True, "ready"),
+        ({"state": "disabled", "reachable": False}, False, "disabled"),
+    ],
+)
+def test_a_role_is_told_what_to_mend_first(
+    known: dict[str, Any], has_model: bool | None, word: str
+) -> None:
+    fields = {"kind": "ollama", "models": (), "message": "", "in_flight": 0, "cooldown_s": 0.0}
+    one = EndpointStatus(id="a", url="a", calls=0, failures=0, **fields, **known)
+    assert figures.service(one, has_model)[0] == word
 
 
 def test_a_chart_says_in_words_what_it_draws() -> None:

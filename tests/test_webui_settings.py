@@ -157,9 +157,9 @@ def test_what_was_typed_is_saved_and_the_rest_of_an_entry_stays(
 @pytest.mark.parametrize(
     ("changed", "at", "why"),
     [
-        ({"weight": "0"}, "weight", "out of range"),
-        ({"weight": "lots"}, "weight", "should be a whole number"),
-        ({"max_inflight": "9999"}, "max_inflight", "out of range"),
+        ({"weight": "0"}, "weight", "must be a whole number from 1 to 1000"),
+        ({"weight": "lots"}, "weight", "must be a whole number"),
+        ({"max_inflight": "9999"}, "max_inflight", "from 1 to 1024"),
         ({"name": "x" * 61}, "name", "longer than 60"),
         ({"key_from": "env", "key": "sk-4f1c9secret"}, "key", "no name of an environment variable"),
         ({"key_from": "env", "key": "hunter2"}, "key", "no name of an environment variable"),
@@ -169,7 +169,7 @@ def test_what_was_typed_is_saved_and_the_rest_of_an_entry_stays(
         ({"key_from": "file", "key": "."}, "key", "no file that can be read"),
         ({"key_from": "env"}, "key", "is missing"),
         ({"key_type": "magic", "key_from": "env", "key": "K"}, "key_type", "should be bearer"),
-        ({"key_type": "header", "key_header": "a b"}, "key_header", "no name of a header"),
+        ({"key_type": "header", "key_header": "a b"}, "key_header", "this is no name of a header"),
         ({"headers": "sk-4f1c9secret"}, "headers", "line 1: has no name and colon"),
         ({"headers": "X-A: 1\n\nX-Key: abc"}, "headers", "line 2: looks like a secret"),
         ({"headers": "X-A: Bearer sk-4f1c9secret"}, "headers", "line 1: looks like a secret"),
@@ -296,3 +296,36 @@ def test_a_variable_that_is_set_may_be_called_anything(
     assert send(browser, row).status_code == 303
     monkeypatch.delenv("rack_key_7")  # what the file says already is left alone
     assert send(browser, row | {"weight": "2"}).status_code == 303
+
+
+def test_a_page_older_than_the_file_undoes_no_change(site: Web, browser: FlaskClient) -> None:
+    def seen() -> str:
+        card = browser.get("/settings").get_data(as_text=True).split('id="role-generator"')[1]
+        [mark, *_] = re.findall(r'name="seen" value="(.+?)"', card)
+        return str(mark)
+
+    rack, desk, old = RACK | {"endpoint": A}, PLAIN | {"endpoint": B}, seen()
+    assert send(browser, rack | {"weight": "9"}, desk, seen=old).status_code == 303
+    assert send(browser, rack | {"weight": "9"}, desk, seen=old).status_code == 303  # the same
+    refused = send(browser, rack, desk, seen=old, model="other")
+    page = refused.get_data(as_text=True)
+    assert refused.status_code == 400
+    assert "was changed since the page was loaded" in page
+    assert 'value="other"' in page
+    role = load(site.config_path).role("generator")
+    assert (role.model, role.endpoints[0].weight) == ("codellama", 9)
+    by_hand = site.config_path.read_text().replace("weight: 9", "weight: 8")
+    mark = seen()
+    site.config_path.write_text(by_hand)
+    assert send(browser, rack, desk, seen=mark).status_code == 400
+    assert site.config_path.read_text() == by_hand
+    assert send(browser, rack, desk, seen=seen()).status_code == 303
+
+
+def test_a_changed_entry_keeps_the_form_that_it_was_written_in(
+    site: Web, browser: FlaskClient
+) -> None:
+    rack = RACK | {"endpoint": A, "weight": "9"}
+    assert send(browser, rack, PLAIN | {"endpoint": B}).status_code == 303
+    text = site.config_path.read_text()
+    assert text.startswith(DOCUMENT.replace("weight: 3", "weight: 9"))

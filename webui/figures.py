@@ -106,6 +106,15 @@ def state(endpoint: EndpointStatus) -> tuple[str, str]:
     return ("ready", "passed") if endpoint.reachable else ("does not answer", "failed")
 
 
+def service(endpoint: EndpointStatus, has_model: bool | None) -> tuple[str, str]:
+    """The same, for a model of it: what has to be mended first is told."""
+    if endpoint.state in ("draining", "disabled", "misconfigured"):
+        return _STATES[endpoint.state]
+    if endpoint.reachable is False:
+        return "does not answer", "failed"
+    return ("model missing", "failed") if has_model is False else state(endpoint)
+
+
 def told(message: str) -> str:
     """As a sentence; an address that it begins with stays as it is."""
     return status.sentence(message if message.startswith("http") else present.capital(message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from core.services import Services
 
 MAX_ROWS = 64
+CHANGED = (
+    "This role was changed since the page was loaded, in another tab or in the file. What you "
+    "typed is still here: save again to put it in place of that change, or reload to see it."
+)
 # The lists that a form's rows come in, besides their addresses; the nth of each is of the nth row.
 FIELDS = (
     "name",
@@ -72,7 +77,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleForm:
-    """A role's form as it is shown. `strategy` None: the form that was sent has none."""
+    """A role's form as it is shown. `strategy` None: the form that was sent has none. `seen` stands
+    for what the file said when the page was loaded, '' where that is not known."""
 
     role: Role
     model: str
@@ -81,6 +87,7 @@ class RoleForm:
     inherited: Role | None = None
     model_problem: str = ""
     problem: str = ""
+    seen: str = ""
 
     @property
     def refused(self) -> bool:
@@ -100,13 +107,14 @@ def stored(services: Services, role: Role) -> RoleForm:
         )
         for endpoint in entry.endpoints
     )
-    return RoleForm(
+    form = RoleForm(
         role=role,
         model=entry.model,
         rows=rows,
         strategy=entry.strategy,
         inherited=config.inherited.get(role),
     )
+    return replace(form, seen=_mark(form))
 
 
 def typed(role: Role) -> RoleForm:
@@ -126,6 +134,7 @@ def typed(role: Role) -> RoleForm:
         model=request.form.get("model", "").strip(),
         rows=rows,
         strategy=request.form.get("strategy"),
+        seen=request.form.get("seen", ""),
     )
 
 
@@ -147,7 +156,14 @@ def moved(rows: Sequence[Row], action: str) -> tuple[Row, ...]:
 
 
 def save(services: Services, form: RoleForm) -> RoleForm | None:
-    """Write it; the form with its problems when it was refused."""
+    """Write it; the form with its problems when it was refused.
+
+    One that was loaded before somebody else's change is refused once: it would undo that.
+    """
+    services.config.refresh()
+    now = stored(services, form.role).seen
+    if form.seen not in ("", now) and _mark(form) != now:
+        return replace(form, problem=CHANGED, seen=now)
     kept = [at for at, row in enumerate(form.rows) if row.url or not row.plain]
     if len(kept) > MAX_ROWS:
         surplus = present.plural(len(kept) - MAX_ROWS, "endpoint")
@@ -166,6 +182,11 @@ def save(services: Services, form: RoleForm) -> RoleForm | None:
     except StorageError as error:
         return replace(form, problem=error.message)
     return None
+
+
+def _mark(form: RoleForm) -> str:
+    said = repr((form.model, form.strategy, form.rows))
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _details(texts: Mapping[str, str]) -> Details:

@@ -29,8 +29,7 @@ from core.config.values import Range
 
 T = TypeVar("T")
 KINDS = ("auto", "ollama", "openai")
-WEIGHT = Range(1, 1000)
-INFLIGHT = Range(1, 1024)
+NUMBERS = {"weight": Range(1, 1000), "max_inflight": Range(1, 1024)}
 _STR = "tag:yaml.org,2002:str"
 _URL = "a URL like http://localhost:11434"
 
@@ -83,11 +82,11 @@ def _name(problems: Problems, node: Node, path: str) -> str | None:
 
 
 def _weight(problems: Problems, node: Node, path: str) -> int | float | None:
-    return values.number(problems, node, path, WEIGHT)
+    return values.number(problems, node, path, NUMBERS["weight"])
 
 
 def _inflight(problems: Problems, node: Node, path: str) -> int | float | None:
-    return values.number(problems, node, path, INFLIGHT)
+    return values.number(problems, node, path, NUMBERS["max_inflight"])
 
 
 def _file(problems: Problems, node: Node, path: str) -> Path | None:

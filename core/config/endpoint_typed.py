@@ -23,6 +23,7 @@ from core.config.endpoint_headers import (
     of_lines,
     value_fault,
 )
+from core.config.endpoint_reading import NUMBERS
 from core.errors import Problem
 
 _USUAL = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -50,6 +51,11 @@ class Typed:
                 yield Problem(f"{path}[{index}].{key}", 0, fault.message, fault.mend)
 
     def _faults(self, one: Details) -> Iterator[tuple[str, Fault]]:
+        for key, number in (("weight", one.weight), ("max_inflight", one.max_inflight)):
+            allowed = NUMBERS[key]
+            if not isinstance(number, int) or not allowed.low <= number <= allowed.high:
+                least, most = int(allowed.low), int(allowed.high)
+                yield key, Fault(f"it must be a whole number from {least} to {most}", "")
         if one.key_env and (fault := self._env_fault(one.key_env)):
             yield "auth.env", fault
         if one.key_file and (fault := self._file_fault(one.key_file)):
@@ -57,7 +63,7 @@ class Typed:
         if one.key_from and not one.has_key:
             yield "auth", Fault("the name of the variable or file is missing", _NAME_IT)
         if one.key_header and (fault := name_fault(one.key_header)):
-            yield "auth.name", fault
+            yield "auth.name", Fault(f"this {fault.message}", fault.mend)
         if one.ca_file and (fault := self._ca_fault(one.ca_file)):
             yield "ca_file", fault
         if fault := self._headers_fault(of_lines(one.headers)):
@@ -90,7 +96,7 @@ class Typed:
         return None
 
     def _headers_fault(self, headers: Sequence[HeaderConfig]) -> Fault | None:
-        """The first line's that has one."""
+        """Of the first line that has one."""
         if len(headers) > MAX_LINES:
             return Fault(f"there are more than {MAX_LINES} headers", "Leave some out")
         seen = set[str]()
