@@ -238,6 +238,32 @@ def test_a_measurement_is_cancelled_on_the_page_and_in_the_api(
     assert no_name.json["error"]["field"] == "model"
 
 
+def test_a_measurement_stays_in_sight_when_the_server_goes(
+    site: Web, browser: FlaskClient, server: PullingOllama
+) -> None:
+    form = fields(server, model="llama3", csrf=token(browser))
+    browser.post("/endpoints/measure", data=form)
+    until(lambda: "6 of 6, just now" in page(browser, "/endpoints/figures"))
+    server.close()
+    text = page(browser, "/endpoints")
+    assert "connection refused" in text
+    assert "6 of 6, just now" in text
+
+
+def test_a_pull_that_broke_off_says_so_where_the_server_went(
+    site: Web, browser: FlaskClient, server: PullingOllama
+) -> None:
+    page(browser, "/endpoints")
+    browser.post("/endpoints/pull", data=fields(server, csrf=token(browser)))
+    until(lambda: "2.00 GB of 4.00 GB" in page(browser, "/endpoints/figures"))
+    server.refuse = "disk went away"
+    server.close()
+    until(lambda: not site.services.pulls.all()[0].running)
+    text = page(browser, "/endpoints")
+    assert "connection refused" in text
+    assert "Pull again" in text
+
+
 @pytest.mark.parametrize(
     ("known", "has_model", "word"),
     [

@@ -214,6 +214,17 @@ def test_rows_move_with_their_details(site: Web, browser: FlaskClient) -> None:
     assert re.findall(r'name="weight" value="([^"]*)"', card)[:2] == ["many", "3"]
 
 
+def test_what_was_typed_stays_in_sight_when_rows_move(site: Web, browser: FlaskClient) -> None:
+    rack, desk = RACK | {"endpoint": A}, PLAIN | {"endpoint": B, "weight": "4"}
+    page = send(browser, rack, desk, action="add").get_data(as_text=True)
+    card = page.split('id="role-generator"')[1].split('id="role-evaluator"')[0]
+    assert re.findall(r'id="generator-more-(\d)"( open)?', card) == [
+        ("0", ""),
+        ("1", " open"),
+        ("2", ""),
+    ]
+
+
 def test_a_form_without_details_leaves_them_alone(site: Web, browser: FlaskClient) -> None:
     form = {"csrf": token(browser), "model": "other", "endpoint": [B, A]}
     assert browser.post("/settings/generator", data=form).status_code == 303

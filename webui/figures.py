@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from core.config import Strategy
 from webui import present, status
 
 if TYPE_CHECKING:
     from core.endpoints import EndpointStatus, Figures, Point, RoleStatus
+    from core.endpoints.pull import Pulls
+    from core.qualified import Qualifier
 
     # A role, one of its endpoints, whether that has the role's model, and what mends it.
     Entry: TypeAlias = tuple[RoleStatus, EndpointStatus, bool | None, str]
@@ -113,6 +115,26 @@ def service(endpoint: EndpointStatus, has_model: bool | None) -> tuple[str, str]
     if endpoint.reachable is False:
         return "does not answer", "failed"
     return ("model missing", "failed") if has_model is False else state(endpoint)
+
+
+def offer(
+    id: str,
+    model: str,
+    has_model: bool | None,
+    mend: str,
+    pulls: Pulls,
+    qualifier: Qualifier,
+) -> Literal["pull", "measure", ""]:
+    """What can be done about a model at an endpoint. What is under way or was found stays in sight
+    while the server does not answer."""
+    pull = pulls.state(id, model)
+    if pull is not None and (pull.running or (pull.phase == "failed" and not has_model)):
+        return "pull"
+    if has_model is False:
+        return "pull" if mend.startswith("ollama pull ") else ""
+    if has_model or qualifier.running(id, model) or qualifier.book.of(id, model):
+        return "measure"
+    return ""
 
 
 def told(message: str) -> str:

@@ -58,11 +58,12 @@ _FIELD_OF = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """An endpoint as it is shown. `details` None: the form that was sent has none. `problems` by
-    field, '' for the address."""
+    field, '' for the address. `edited`: its details differ from what the file says."""
 
     url: str = ""
     details: Details | None = field(default_factory=Details)
     problems: Mapping[str, str] = field(default_factory=dict)
+    edited: bool = False
 
     @property
     def plain(self) -> bool:
@@ -71,8 +72,8 @@ class Row:
 
     @property
     def open(self) -> bool:
-        """Whether there is something to mend in its details."""
-        return any(self.problems)
+        """Whether its details need to be seen: something to mend, or not saved yet."""
+        return self.edited or any(self.problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +154,13 @@ def moved(rows: Sequence[Row], action: str) -> tuple[Row, ...]:
         other = min(max(at + (1 if verb == "down" else -1), 0), len(rows) - 1)
         changed[at], changed[other] = changed[other], changed[at]
     return tuple(changed)
+
+
+def compared(services: Services, form: RoleForm) -> RoleForm:
+    """The form, with the rows told apart that have details which are not saved."""
+    saved = [row.details for row in stored(services, form.role).rows]
+    rows = (replace(row, edited=not row.plain and row.details not in saved) for row in form.rows)
+    return replace(form, rows=tuple(rows))
 
 
 def save(services: Services, form: RoleForm) -> RoleForm | None:

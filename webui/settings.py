@@ -79,10 +79,11 @@ def blueprint(services: Services) -> Blueprint:
         form = role_form.typed(as_role(name))
         action = request.form.get("action", "save")
         if action != "save":
-            return page(edited=replace(form, rows=role_form.moved(form.rows, action)))
+            form = replace(form, rows=role_form.moved(form.rows, action))
+            return page(edited=role_form.compared(services, form))
         refused = role_form.save(services, form)
         if refused is not None:
-            return page(edited=refused), 400
+            return page(edited=role_form.compared(services, refused)), 400
         return redirect(url_for("settings.show", saved=form.role) + f"#role-{form.role}", 303)
 
     @settings.get("/settings/status")
