@@ -10,15 +10,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import AppError, Cancelled, EndpointError, NoEndpointLeft
+from core.endpoints.counted import error_word
+from core.errors import AppError, Cancelled
 
 # Quantiles are over so many calls, charts show so many.
 WINDOW = 200
 POINTS = 60
 # A reply that took less time to stream came in one piece: it says nothing about speed.
 LEAST_STREAM_S = 0.005
-# The reasons of endpoints that were not asked: no errors of theirs.
-_NOT_ASKED = ("disabled", "draining", "queue_timeout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ class Figures:
 NO_FIGURES = Figures()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Served:
     seconds: float
     first_token_s: float
@@ -118,12 +117,8 @@ class Ledger:
         `streamed_s` seconds are from its first token to its last; None: all after the first. Of a
         call that waited in a queue, or failed elsewhere before, they are less than that.
         """
-        one = _Served(
-            seconds=seconds,
-            first_token_s=first_token_s,
-            streamed_s=seconds - first_token_s if streamed_s is None else streamed_s,
-            tokens=tokens,
-        )
+        streamed_s = seconds - first_token_s if streamed_s is None else streamed_s
+        one = _Served(seconds, first_token_s, streamed_s, tokens)
         point = Point(
             at=self._now(), seconds=seconds, first_token_s=first_token_s, tokens_per_s=_rate([one])
         )
@@ -191,18 +186,6 @@ class Ledger:
         meter.in_flight -= 1
         meter.calls += 1
         return meter
-
-
-def error_word(error: AppError) -> str:
-    """The error's class for counting; of a call that asked several endpoints, the last one's, and
-    where none was asked, why."""
-    if isinstance(error, EndpointError):
-        return error.error_class
-    if not isinstance(error, NoEndpointLeft):
-        return error.code
-    words = [str(getattr(attempt, "error", error.code)) for attempt in error.attempts]
-    asked = [word for word in words if word not in _NOT_ASKED]
-    return (asked or words or [error.code])[-1]
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
