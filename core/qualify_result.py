@@ -38,9 +38,13 @@ def summary(found: Qualification, now: float) -> str:
         return f"not measured: {found.note}, {ago(now - found.at)}"
     speed = f"{found.tokens_per_s:.0f} tokens/s, " if found.tokens_per_s else ""
     return (
-        f"{speed}first token {found.first_token_s:.1f} s, "
+        f"{speed}first token {_short(found.first_token_s)}, "
         f"{found.passed} of {found.asked}, {ago(now - found.at)}"
     )
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 0.1 else f"{max(1, round(seconds * 1000))} ms"
 
 
 def ago(seconds: float) -> str:

@@ -129,6 +129,11 @@ def test_it_is_told_in_a_line(age_s: float, words: str) -> None:
     assert told == f"38 tokens/s, first token 0.4 s, 6 of 6, {words}"
 
 
+def test_a_first_token_in_no_time_is_told_in_milliseconds() -> None:
+    told = summary(found("http://a", first_token_s=0.004), 1000.0)
+    assert "first token 4 ms, " in told
+
+
 @pytest.mark.parametrize("text", ["x", '"x".', "```\nx\n```", "<think>y</think> x"])
 def test_answers_are_freed_of_what_surrounds_them(text: str) -> None:
     assert answer(text) == "x"
