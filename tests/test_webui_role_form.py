@@ -122,3 +122,41 @@ def test_a_changed_entry_keeps_the_form_that_it_was_written_in(
     assert send(browser, rack, PLAIN | {"endpoint": B}).status_code == 303
     text = site.config_path.read_text()
     assert text.startswith(DOCUMENT.replace("weight: 3", "weight: 9"))
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "SK_KEY", "OPENAI_API_KEY", "RACK7"])
+def test_a_variable_in_capitals_may_be_set_later(
+    browser: FlaskClient, site: Web, name: str
+) -> None:
+    row = PLAIN | {"endpoint": B, "key_from": "env", "key": name}
+    assert send(browser, row).status_code == 303
+    [endpoint] = load(site.config_path).role("generator").endpoints
+    assert endpoint.auth == AuthConfig(env=name)
+
+
+def test_of_twins_the_one_that_is_left_stays_as_it_was_written(
+    site: Web, browser: FlaskClient, tmp_path: Path
+) -> None:
+    text = f"""ollama:
+  models:
+    generator:
+      model: "codellama"
+      endpoints:
+        - {{url: "{A}", auth: {{env: ONE_KEY}}, name: one}}  # the first
+        - {{url: "{A}", auth: {{env: OTHER_KEY}}, headers: {{X-Team: blue}}}}  # the second
+embedded: off
+data_dir: "{tmp_path / "data"}"
+"""
+    site.config_path.write_text(text)
+    site.services.config.reload()
+    other = PLAIN | {
+        "endpoint": A,
+        "key_from": "env",
+        "key": "OTHER_KEY",
+        "headers": "X-Team: blue",
+    }
+    assert send(browser, other, strategy="round_robin").status_code == 303
+    first, second = text.splitlines()[5:7]
+    written = site.config_path.read_text()
+    assert first not in written
+    assert second in written

@@ -68,7 +68,7 @@ def named(services: Services, identity: str) -> EndpointConfig:
     """The configuration's endpoint of this id. Raises BadInput."""
     endpoint = _known(services).get(identity)
     if endpoint is None:
-        message = f"{identity} is no endpoint of any role any more. Reload the page."
+        message = f"{identity[:200]} is no endpoint of any role any more. Reload the page."
         raise BadInput("id", message)
     return endpoint
 

@@ -118,6 +118,7 @@ def _details(texts: Mapping[str, str]) -> Details:
         key_env=text["key"] if text["key_from"] == "env" else "",
         key_file=text["key"] if text["key_from"] == "file" else "",
         key_from=text["key_from"] if text["key_from"] in ("env", "file") else "",
+        key_unplaced=text["key"] if text["key_from"] not in ("env", "file") else "",
         key_type=text["key_type"],
         key_header=text["key_header"] if text["key_type"] == "header" else "",
         headers=text["headers"],

@@ -125,6 +125,6 @@ def _refused(row: Row, key: str, text: str) -> Row:
         name = ""
     elif name == "key":
         # What was typed may be the secret itself: it is not shown again.
-        details = replace(details, key_env="", key_file="")
+        details = replace(details, key_env="", key_file="", key_unplaced="")
     problems = {name: text, **row.problems}
     return replace(row, details=details, problems=problems)

@@ -18,9 +18,10 @@ class Details:
     """As typed: a text that is no number stays text, and is refused when it is read.
 
     `state` is one of the three words above. At most one of `key_env` and `key_file` may be set;
-    both empty mean no key, and then `key_from` must be empty too. `key_type` is how it is sent,
-    `key_header` the header for the type of that name, '' for the usual one. `headers` are lines
-    like `X-Team: blue`. What else an entry says is not touched.
+    both empty mean no key, and then `key_from` must be empty too; `key_unplaced` is the name of a
+    key that was typed without saying whether it is a variable or a file. `key_type` is how it is
+    sent, `key_header` the header for the type of that name, '' for the usual one. `headers` are
+    lines like `X-Team: blue`. What else an entry says is not touched.
     """
 
     name: str = ""
@@ -30,6 +31,7 @@ class Details:
     key_env: str = ""
     key_file: str = ""
     key_from: str = ""
+    key_unplaced: str = ""
     key_type: str = "bearer"
     key_header: str = ""
     headers: str = ""

@@ -20,9 +20,8 @@ _OURS = {"content-length", "transfer-encoding", "connection", "content-type", "a
 _REFERENCE = re.compile(r"\{\s*env\s*:\s*(.*?)\s*\}")
 # Beginnings that key makers give their keys, and words that a secret follows.
 _KNOWN = re.compile(
-    r"(bearer|basic|token|apikey)\s+\S|(sk|pk|rk)[-_]|gh[pousr]_|github_pat_|glpat-|hf_|xox[abprs]-"
-    r"|AIza|AKIA|eyJ[A-Za-z0-9_-]{8,}\.|-----BEGIN",
-    re.I,
+    r"(?i:bearer|basic|token|apikey)\s+\S|(sk|pk|rk)[-_]|gh[pousr]_|github_pat_|glpat-|hf_"
+    r"|xox[abprs]-|AIza|AKIA[A-Z0-9]{12}|eyJ[A-Za-z0-9_-]{8,}\.|-----BEGIN"
 )
 _LONG = re.compile(r"[A-Za-z0-9+/]{20,}")
 

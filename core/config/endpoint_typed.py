@@ -29,6 +29,12 @@ from core.errors import Problem
 _USUAL = re.compile(r"[A-Z_][A-Z0-9_]*")
 _NAME_IT = "Put the secret into an environment variable or a file, and type the name of that"
 _WRONG_ENV = Fault("this is no name of an environment variable", f"{_NAME_IT}, like MY_KEY")
+_UNSET_ENV = Fault(
+    "no environment variable of that name is set, and it is not in capitals as most are: it may be "
+    "the secret itself",
+    "Set the variable and start CodeEvolver again, or type another name",
+)
+_UNPLACED = Fault("it is not said where the key is", "Choose: in a variable, or in a file")
 _WRONG_FILE = Fault("there is no file that can be read", "Type the path of one that is there")
 
 
@@ -60,6 +66,8 @@ class Typed:
             yield "auth.env", fault
         if one.key_file and (fault := self._file_fault(one.key_file)):
             yield "auth.file", fault
+        if one.key_unplaced and not self._was_key(one.key_unplaced):
+            yield "auth", _UNPLACED
         if one.key_from and not one.has_key:
             yield "auth", Fault("the name of the variable or file is missing", _NAME_IT)
         if one.key_header and (fault := name_fault(one.key_header)):
@@ -69,17 +77,23 @@ class Typed:
         if fault := self._headers_fault(of_lines(one.headers)):
             yield "headers", fault
 
+    def _was_key(self, written: str) -> bool:
+        """Whether that is left over from a key that was just taken away."""
+        return written in self._envs or self._file_fault(written, there=False) is None
+
     def _env_fault(self, name: str) -> Fault | None:
         if name in self._envs or (ENV.fullmatch(name) and name in os.environ):
             return None
         # One that is not set yet may be set at the next start, but must look like a name.
-        usual = ENV.fullmatch(name) and _USUAL.fullmatch(name) and not looks_secret(name)
-        return None if usual else _WRONG_ENV
+        if ENV.fullmatch(name) and not looks_secret(name):
+            return None if _USUAL.fullmatch(name) else _UNSET_ENV
+        return _WRONG_ENV
 
-    def _file_fault(self, written: str) -> Fault | None:
+    def _file_fault(self, written: str, *, there: bool = True) -> Fault | None:
+        """`there`: a new one will do, if it can be read."""
         try:
             file = self._directory / Path(written).expanduser()
-            fine = file in self._files or (file.is_file() and os.access(file, os.R_OK))
+            fine = file in self._files or (there and file.is_file() and os.access(file, os.R_OK))
         except (OSError, ValueError, RuntimeError):  # too long, a NUL, nobody's home
             fine = False
         return None if fine else _WRONG_FILE
