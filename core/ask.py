@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from core.cancel import Cancel
 from core.endpoints import Client, Message, Reply, Request
 from core.errors import (
     AppError,
@@ -34,6 +35,7 @@ from core.writer import Writer
 BATCH_S = 0.15
 # A reply that broke off is asked for again, from its start, this often.
 INTERRUPTED_TRIES = 3
+LOST = "Stopped: another candidate was verified first."
 
 
 class StepFailed(AppError):
@@ -98,11 +100,12 @@ def ask(
     prompt: Callable[[], str],
     temperature: float,
     max_tokens: int,
+    cancel: Cancel,
 ) -> Answer:
     """The role's answer to `prompt()`, recorded as step `name`.
 
-    `temperature` from 0 (repeatable) to 2; `max_tokens` bounds the reply. Raises Cancelled, or
-    StepFailed when no endpoint could answer.
+    `temperature` from 0 (repeatable) to 2; `max_tokens` bounds the reply. Raises Cancelled once
+    `cancel` is set, or StepFailed when no endpoint could answer.
     """
 
     def work() -> Json:
@@ -112,13 +115,19 @@ def ask(
             max_tokens=max_tokens,
             run=writer.run_id,
         )
-        return asdict(_answer(writer, client, name, role, purpose, request))
+        return asdict(_answer(writer, client, name, role, purpose, request, cancel))
 
     return Answer(**recorded(writer, steps, name, work))
 
 
 def _answer(
-    writer: Writer, client: Client, name: str, role: Role, purpose: str, request: Request
+    writer: Writer,
+    client: Client,
+    name: str,
+    role: Role,
+    purpose: str,
+    request: Request,
+    cancel: Cancel,
 ) -> Answer:
     number = 1
     while True:
@@ -126,7 +135,7 @@ def _answer(
         text = request.messages[0].content
         writer.write(PromptWritten(call=call, role=role, purpose=purpose, text=text))
         try:
-            reply = _call(writer, client, call, role, request)
+            reply = _call(writer, client, call, role, request, cancel)
         except StreamInterrupted:
             if number == INTERRUPTED_TRIES:
                 raise
@@ -140,16 +149,20 @@ def _answer(
         )
 
 
-def _call(writer: Writer, client: Client, call: str, role: Role, request: Request) -> Reply:
+def _call(
+    writer: Writer, client: Client, call: str, role: Role, request: Request, cancel: Cancel
+) -> Reply:
     watcher = _LogWatcher(writer, call, role)
     try:
-        reply = client.chat(role, request, watcher=watcher, cancel=writer.cancel)
+        reply = client.chat(role, request, watcher=watcher, cancel=cancel)
     except AppError as error:
         watcher.flush()
         kind = type(error).__name__
+        lost = isinstance(error, Cancelled) and not writer.cancel.is_set()
+        message = LOST if lost else error.message
         # A process that leaves writes no more: whoever goes on marks the call as interrupted.
         if not writer.leaving:
-            writer.write(CallFailed(call=call, error=kind, message=error.message))
+            writer.write(CallFailed(call=call, error=kind, message=message))
         raise
     watcher.flush()
     writer.write(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.context import Context
+from core.dispute import settle
 from core.drafts import write_drafts
 from core.errors import (
     AppError,
@@ -21,12 +22,13 @@ from core.errors import (
     SandboxError,
     StorageError,
 )
-from core.escalation import escalate
+from core.escalation import escalate, repair
 from core.events import Outcome, RunFinished, SkillSaved
 from core.judging import judge
-from core.planning import find_tools, take_packages, take_tests, write_code, write_strategy
+from core.planning import check_tests, find_tools, take_packages, write_code, write_strategy
+from core.spread import start_candidates
 from core.state import Phase, RunState
-from core.steps import Leaving
+from core.steps import Json, Leaving
 from core.testing import execute
 from core.tools import Skill
 from core.verdict import best_candidate, reason_failed, reason_passed
@@ -71,24 +73,45 @@ def _work(context: Context) -> None:
     skills = find_tools(context)
     write_strategy(context, skills)
     tests = context.steps.part("tests")
+    others = start_candidates(context)
+    names = _first_candidates(context, skills, tests, others)
+    settle(context, names, skills)
+    write_drafts(context, skills)
+    repair(context, skills)
+    escalate(context, skills)
+    judge(context)
+    _conclude(context, skills)
+
+
+def _first_candidates(
+    context: Context,
+    skills: Sequence[Skill],
+    tests: Callable[[], Json],
+    others: Sequence[Callable[[], Json]],
+) -> list[str]:
+    """The ids of those that were written at the same time, executed; the first of them is c0's."""
     try:
         first = write_code(context, skills)
+        check_tests(tests())
+        _check_cases(context)
+        names = [first] if first else []
+        if first and execute(context, first, skills).status == "passed":
+            context.writer.race.set()
     except AppError:
-        # The run is about to end, and its part must not write into it after that.
+        # The run is about to end, and its parts must not write into it after that.
         context.writer.cancel.set()
-        tests()
+        for part in (tests, *others):
+            part()
         raise
-    take_tests(context, tests())
+    return [*names, *filter(None, [part() for part in others])]
+
+
+def _check_cases(context: Context) -> None:
     if not context.state().cases:
         raise ModelAnswerError(
             "No usable test case could be written, so nothing is proved. Add an example to the "
             "goal, such as f(2) == 4, or use a stronger generator model"
         )
-    execute(context, first, skills)
-    write_drafts(context, skills)
-    escalate(context, skills)
-    judge(context)
-    _conclude(context, skills)
 
 
 def _conclude(context: Context, skills: Sequence[Skill]) -> None:

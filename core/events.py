@@ -240,12 +240,18 @@ class ExecutionFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscalationStarted:
-    """Attempt `attempt` (from 1) of `of` to mend the code with the stronger model."""
+    """Attempt `attempt` (from 1) of `of` by the stronger model, because of `reason`.
+
+    `kind` is a word of failures.Kind, '' in old logs. `afresh`: it is written from the goal alone,
+    where a further patch would not help; else it mends.
+    """
 
     attempt: int
     of: int
     model: str
     reason: str
+    kind: str = ""
+    afresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

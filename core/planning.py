@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 
 from core.ask import StepFailed
@@ -18,7 +17,7 @@ from core.events import (
     TestsWritten,
     ToolsFound,
 )
-from core.packet import MAX_STRATEGY, code_stub, head, surroundings
+from core.packet import MAX_STRATEGY, code_prompt, head, surroundings
 from core.prompts import render
 from core.replies import Plan, extract_plan
 from core.steps import Json
@@ -64,10 +63,19 @@ def find_tools(context: Context) -> tuple[Skill, ...]:
 
 
 def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
-    """Ask the overseer for a short plan, and settle the name that the code must define."""
+    """Ask the overseer for a short plan, and settle the name that the code must define.
+
+    A goal that says it all needs no plan by the built-in model: measured, none of its calls would
+    be the better for it.
+    """
     goal = context.state().goal
     given = extract_plan("", goal)
     with context.writer.stage("strategy"):
+        enough = context.recorded("goal-is-enough", lambda: _is_enough(context, goal, given))
+        if enough:
+            written = StrategyWritten(text=enough, name=given.name, signature=given.signature)
+            context.writer.write(written, key="strategy")
+            return
         answer = context.ask(
             "strategy",
             "overseer",
@@ -89,33 +97,45 @@ def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
         )
 
 
+def _is_enough(context: Context, goal: str, given: Plan) -> str:
+    """In place of a plan, what the goal gives; '' where a plan is wanted."""
+    if not context.is_builtin("overseer") or f"{given.signature}:" not in goal:
+        return ""
+    examples = len(cases_from_goal(goal, given))
+    if not examples:
+        return ""
+    count = "an example" if examples == 1 else f"{examples} examples"
+    return f"The goal itself gives the signature and {count}: do what it says."
+
+
 def write_code(context: Context, skills: Sequence[Skill]) -> str:
-    """Ask the generator for candidate c0; its id."""
-    plan, goal = context.plan(), context.state().goal
+    """Ask the generator for candidate c0; its id, '' when another was verified first."""
     with context.writer.stage("code"):
-        answer, code = context.ask_code(
-            "code",
-            "generator",
-            lambda: render(
+        try:
+            answer, code = context.ask_code(
                 "code",
-                stub=code_stub(goal, plan.name, plan.signature),
-                strategy=_plan_for(context, "generator", plan),
-                tools=offer(skills),
-                **surroundings(context.state()),
-            ),
-            temperature=0.0,
-        )
+                "generator",
+                lambda: code_prompt(context.state(), offer(skills), context.plan_for("generator")),
+                temperature=0.0,
+                cancel=context.writer.race,
+            )
+        except Cancelled:
+            if context.writer.cancel.is_set():
+                raise
+            return ""
         return context.write_candidate(0, answer, code)
 
 
 def write_tests(context: Context) -> Json:
     """The part that runs beside the code: test cases from goal and plan, never from the code.
 
-    Returns {"cases": [...]}, or {"failed", "message"} in place of an error.
+    Returns {}, or {"failed", "message"} in place of an error.
     """
     try:
         with context.writer.stage("tests"):
-            return {"cases": [asdict(case) for case in _cases(context, context.plan())]}
+            cases = _cases(context, context.plan())
+            context.writer.write(TestsWritten(cases=cases), key="tests")
+            return {}
     except Cancelled as error:
         return {"failed": Cancelled.__name__, "message": error.message}
     except StepFailed as error:
@@ -145,7 +165,7 @@ def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case
     return render(
         "tests",
         goal=context.state().goal,
-        strategy=_plan_for(context, role, plan),
+        strategy=head(context.plan_for(role), MAX_STRATEGY),
         name=plan.name,
         signature=plan.signature,
         call=_example_call(plan),
@@ -155,22 +175,12 @@ def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case
     )
 
 
-def take_tests(context: Context, written: Mapping[str, Json]) -> None:
-    """Put what the part returned into the log; Cancelled or StepFailed where it failed."""
+def check_tests(written: Mapping[str, Json]) -> None:
+    """Raise Cancelled or StepFailed where the part that writes the tests failed."""
     if "failed" in written:
         if written["failed"] == Cancelled.__name__:
             raise Cancelled
         raise StepFailed(written["failed"], written["message"])
-    cases = tuple(Case(**case) for case in written["cases"])
-    context.writer.write(TestsWritten(cases=cases), key="tests")
-
-
-def _plan_for(context: Context, role: Role, plan: Plan) -> str:
-    """The plan's text for this role's prompts.
-
-    Measured: one by the built-in model makes what its smaller sister writes worse, so none then.
-    """
-    return "" if context.is_builtin(role) else head(plan.text, MAX_STRATEGY)
 
 
 def _example_call(plan: Plan) -> str:

@@ -19,6 +19,8 @@ from core.inputs import described
 from core.log import EventLog
 from core.planning import write_tests
 from core.sandbox.files import check_inputs
+from core.spread import PART as CANDIDATE
+from core.spread import write_candidate_part
 from core.steps import Json, Leaving, Steps
 from core.writer import Writer
 
@@ -161,9 +163,12 @@ class Runs:
 
     def part(self, run_id: str, name: str, steps: Steps) -> Json:
         """Carry the named part of a run out, in the calling thread."""
-        if name != "tests":
-            raise ValueError(f"a run has no part {name!r}")
-        return write_tests(Context(writer=self._writer(run_id), ports=self._ports, steps=steps))
+        context = Context(writer=self._writer(run_id), ports=self._ports, steps=steps)
+        if name == "tests":
+            return write_tests(context)
+        if name.startswith(CANDIDATE):
+            return write_candidate_part(context, name)
+        raise ValueError(f"a run has no part {name!r}")
 
     def _writer(self, run_id: str) -> Writer:
         """A run's body and its parts share one writer, whichever of them comes first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 
 from core.context import Context
@@ -16,11 +17,17 @@ KEPT_OUTPUT = 16_000
 
 
 def execute(
-    context: Context, candidate: str, skills: Sequence[Skill], *, again: str = ""
+    context: Context,
+    candidate: str,
+    skills: Sequence[Skill],
+    *,
+    again: str = "",
+    framed: bool = True,
 ) -> ExecutionFinished:
     """Run the candidate against every case that is not disputed; skills are importable in it.
 
-    `again` names a further execution of the same candidate; it replaces the one before.
+    `again` names a further execution of the same candidate; it replaces the one before. Parts of a
+    run that go on at the same time are not `framed` as a stage: the stages are the body's.
     """
     state = context.state()
     name = f"{candidate}-{again}" if again else candidate
@@ -47,7 +54,7 @@ def execute(
             "cpu_s": execution.cpu_s,
         }
 
-    with context.writer.stage("execute", name):
+    with context.writer.stage("execute", name) if framed else nullcontext():
         result = dict(context.recorded(f"execute-{name}", work))
         cases = tuple(CaseResult(**case) for case in result.pop("cases"))
         finished = ExecutionFinished(candidate=candidate, cases=cases, **result)

@@ -23,10 +23,11 @@ from core.cancel import Cancel
 from core.errors import SandboxError
 from core.events import Case
 from core.sandbox import Execution, Limits, Sandbox
-from core.sandbox.launcher import cgroups
+from core.sandbox.launcher import cgroups, ways
 from core.sandbox.launcher.files import remove_tree
 from core.sandbox.launcher.processes import children, descendants
 from core.sandbox.model import MIB
+from tests.attacks.host import unused_uid
 
 ROOT = Path(__file__).parent.parent
 LIMITS = Limits(wall_s=15, case_s=10, memory_bytes=128 * MIB, processes=32)
@@ -523,3 +524,45 @@ def test_remove_tree_survives_what_code_can_leave(tmp_path: Path) -> None:
     remove_tree(str(folder))
     assert not folder.exists()
     assert precious.read_text() == "stays"
+
+
+FORKER = """
+import os, signal, sys
+from core.sandbox.launcher import ways
+if os.getuid() == 0:
+    os.setresuid(*[int(sys.argv[1])] * 3)
+ways.limit_processes(None, 8)
+made = []
+try:
+    while len(made) < 4000:
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+        made.append(pid)
+except BlockingIOError:
+    pass
+for pid in made:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+print(len(made))
+"""
+
+
+def test_the_kernel_bounds_a_bomb_without_a_user_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKER, str(unused_uid())],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert 8 <= int(done.stdout) <= 8 + 2 * ways.ROOM
+
+
+def test_counting_processes_ends_with_enough() -> None:
+    with subprocess.Popen(["sleep", "60"]) as one, subprocess.Popen(["sleep", "60"]) as two:
+        assert {one.pid, two.pid} <= set(descendants(os.getpid()))
+        assert len(descendants(os.getpid(), 1)) == 1
+        one.kill()
+        two.kill()

@@ -24,7 +24,7 @@ _TEXT_LIMIT = 64 * 1024  # characters of stdout and of stderr that are kept
 def judge(launched: dict[str, Any], nonce: str, cases: Sequence[Case], limits: Limits) -> Execution:
     """What happened; raises SandboxError when the sandbox and not the candidate failed."""
     record = read_record(launched["record"], nonce)
-    _check_start(record, launched)
+    _check_start(record, launched, limits)
     results = _results(record, cases)
     status, message = _verdict(launched["outcome"], record, cases, results, limits)
     ended = "end" in record.lines
@@ -48,7 +48,7 @@ def judge(launched: dict[str, Any], nonce: str, cases: Sequence[Case], limits: L
 def program(launched: dict[str, Any], nonce: str, limits: Limits) -> ProgramResult:
     """How a program's run went; raises SandboxError when the sandbox itself failed."""
     record = read_record(launched["record"], nonce)
-    _check_start(record, launched)
+    _check_start(record, launched, limits)
     status, exit_code, message = _program_verdict(launched["outcome"], record, limits)
     files, refused = read_files(
         record.files, limit_bytes=limits.files_bytes, limit_files=limits.files
@@ -67,9 +67,11 @@ def program(launched: dict[str, Any], nonce: str, limits: Limits) -> ProgramResu
     )
 
 
-def _check_start(record: Record, launched: dict[str, Any]) -> None:
+def _check_start(record: Record, launched: dict[str, Any], limits: Limits) -> None:
     if record.genuine and "started" not in record.lines:
         said = launched["stderr"].strip()[-500:] or "it ended without a word"
+        if launched["outcome"] == "wall":
+            said = f"it had not begun after {limits.wall_s:g} s, as the machine is too busy"
         raise SandboxError(f"The sandbox could not start: {said}")
 
 

@@ -171,6 +171,7 @@ def attack():
         name="kill and stop everything, fork and burn, beside an ordinary execution",
         note="what counts is that what runs beside it passes; the control kills one process",
         alone=True,
+        exclusive=True,
         expect=ENDED,
         damage=True,
         code="""

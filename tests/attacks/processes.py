@@ -98,6 +98,7 @@ def attack():
         name="fork bomb",
         note=_BOUNDED,
         alone=True,
+        exclusive=True,
         expect=ENDED,
         code="""
 def attack():

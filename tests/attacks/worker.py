@@ -27,7 +27,9 @@ from .table import ATTACKS
 # For attacks that must run into the time limit, or into another one; and out of all others' way.
 BRIEF = Limits(wall_s=0.6, case_s=0.35, memory_bytes=128 * MIB, scratch_bytes=8 * MIB)
 LONG = Limits(wall_s=60, case_s=8, memory_bytes=128 * MIB, scratch_bytes=8 * MIB)
-_AFTER_S = 1.5  # beyond the wall limit: to start, and to kill and reap what is left
+# Beyond the wall limit: to start, and to kill and reap what is left, on a machine that burns with
+# other attacks. What takes longer has got away; no test can say how long it takes on an idle one.
+_AFTER_S = 10.0
 _TOGETHER = 12
 _FEW = {"24", "25", "28", "u7", "u29"}  # of those alone, where the way is of few
 _HARMLESS = {"2", "13", "15", "17", "18"}
@@ -48,6 +50,7 @@ class Run:
     """The table against a sandbox with short limits and one with long ones."""
 
     def __init__(self, way: Way, host: Host) -> None:
+        self._took_s: dict[str, float] = {}
         self._way = way
         self._host = host
         self._sandboxes = {
@@ -80,8 +83,8 @@ class Run:
                 found = self._cases(sandbox, group, marker)
         except Exception as error:  # whatever comes up to the app is a finding
             found = {a.number: f"the app got {type(error).__name__}: {error}" for a in group}
-        patience_s = _AFTER_S + 0.5 * self._way.threads
-        late_s = time.monotonic() - started - sandbox.limits.wall_s - patience_s
+        took_s = self._took_s.get(marker, time.monotonic() - started)
+        late_s = took_s - sandbox.limits.wall_s - _AFTER_S
         harm = self._host.damage(marker)
         if late_s > 0:
             harm.append(f"ended {late_s:.1f} s too late")
@@ -127,7 +130,9 @@ class Run:
                 Case(id=attack.number, source=f"assert {source} == ''", origin="generated"),
                 dataclasses.replace(_CASE, id=f"after {attack.number}"),
             ]
+        started = time.monotonic()
         execution = sandbox.run(self._code(group, marker), cases, cancel=Cancel())
+        self._took_s[marker] = time.monotonic() - started
         if self._leaked(repr(execution)):
             return {attack.number: "the secret got out" for attack in group}
         return {attack.number: self._how(attack, execution) for attack in group}
@@ -175,7 +180,8 @@ class Run:
             time.sleep(_BEGUN_S)
             looks = 0
             while not under_way.done():
-                execution = sandbox.run(code, [case, _ECHO], cancel=Cancel())
+                # With time enough: to be slowed down is no harm, to be hit is.
+                execution = self._sandboxes[LONG].run(code, [case, _ECHO], cancel=Cancel())
                 looks += 1
                 if execution.status != "passed":
                     return {attack.number: f"beside it: {execution.status}: {execution.message}"}

@@ -25,7 +25,7 @@ def apply(limits: dict[str, Any], contained: bool, *, descriptors: bool = True) 
     driver must have more of them than any candidate can tie up.
 
     The number of processes counts per user: outside a user namespace (`contained` false) that
-    would be everything that the user runs, so there it is left to the launcher's watchdog.
+    would be everything that the user runs, so there the launcher bounds and watches it.
     """
     cpu_s = int(limits["cpu_s"])
     wanted = [

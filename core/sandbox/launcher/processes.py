@@ -1,7 +1,7 @@
 """The processes of an execution: find them, weigh them, kill them, reap them."""
 
 # Importing pathlib would cost each start several milliseconds.
-# ruff: noqa: PTH112, PTH123, PTH208
+# ruff: noqa: PTH112, PTH116, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -56,9 +57,12 @@ class Child:
         for fd in self.fds:
             os.close(fd)
 
-    def pids(self) -> list[int]:
-        """It and all below it, orphans as well; only itself where that can't be seen."""
-        return descendants(os.getpid()) or [self.pid]
+    def pids(self, enough: int) -> list[int]:
+        """It and all below it, orphans as well; only itself where that can't be seen.
+
+        Where there are more than `enough`, only as many.
+        """
+        return descendants(os.getpid(), enough) or [self.pid]
 
 
 class Adopted:
@@ -88,10 +92,10 @@ class Adopted:
         """Let go of it."""
         os.close(self._pidfd)
 
-    def pids(self) -> list[int]:
-        """It and all below it."""
+    def pids(self, enough: int) -> list[int]:
+        """It and all below it; where there are more than `enough`, only as many."""
         pid = self._pid()
-        return [pid, *descendants(pid)] if pid else []
+        return [pid, *descendants(pid, enough - 1)] if pid else []
 
     def _pid(self) -> int:
         """Its process id as we see it; 0 when it is gone."""
@@ -116,12 +120,23 @@ def threads(pids: Iterable[int]) -> int:
     return sum(len(_threads(pid)) for pid in pids)
 
 
-def descendants(pid: int) -> list[int]:
-    """All processes below `pid`, nearest first; empty where there is no /proc."""
+def threads_of(uid: int) -> int:
+    """How many threads the user `uid` has on this machine; 0 where there is no /proc."""
+    pids = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):
+            with contextlib.suppress(OSError):
+                if name.isdigit() and os.stat(f"/proc/{name}").st_uid == uid:
+                    pids.append(int(name))
+    return threads(pids)
+
+
+def descendants(pid: int, enough: int = sys.maxsize) -> list[int]:
+    """All processes below `pid`, or `enough` of them, nearest first; empty without /proc."""
     found: list[int] = []
     todo = [pid] if pid else []
     parents: dict[int, list[int]] | None = None
-    while todo:
+    while todo and len(found) < enough:
         parent = todo.pop(0)
         below = _listed(parent)
         if below is None:
@@ -129,7 +144,7 @@ def descendants(pid: int) -> list[int]:
             below = parents.get(parent, [])
         found += below
         todo += below
-    return found
+    return found[:enough]
 
 
 def _listed(pid: int) -> list[int] | None:

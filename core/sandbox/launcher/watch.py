@@ -136,19 +136,23 @@ class Watch:
         group = self._group
         if group and group.out_of_memory():
             self._set("memory")
+        # A bomb grows for as long as it is counted: so no further than need be.
+        most_processes = self._limits["processes"] + OUR_PROCESSES
+        pids = self._tree.pids(most_processes + 1)
+        if not (group and group.processes) and (
+            # Threads count as well, as they do where the kernel counts.
+            len(pids) > most_processes or threads(pids) > most_processes
+        ):
+            self._set("processes")
+            return
         if not (group and group.memory):
             most = self._limits["memory_bytes"] + MEMORY_SLACK
-            used = memory_bytes(self._tree.pids(), most)
+            used = memory_bytes(pids, most)
             self.peak_bytes = max(self.peak_bytes, used)
             if used > most:
                 self._set("memory")
-        if not (group and group.processes):
-            # Threads count as well, as they do where the kernel counts.
-            most = self._limits["processes"] + OUR_PROCESSES
-            if threads(self._tree.pids()) > most:
-                self._set("processes")
         if self._folder:
             # No file system bounds this one; /job and /tmp are one here.
             enough = 2 * self._limits["scratch_bytes"]
-            if used_bytes(self._folder, enough) + unlinked_bytes(self._tree.pids()) > enough:
+            if used_bytes(self._folder, enough) + unlinked_bytes(pids) > enough:
                 self._set("disk")

@@ -20,9 +20,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .files import Staging, memory_file
+from .processes import threads_of
 
 _NICE = 10  # the app and whatever else runs here come first
 _SAFE_FD = 100  # above all that an execution is given
+ROOM = 128  # threads that what else the user runs may start during an execution
 
 
 def reachable(plan: dict[str, Any], staging: Staging) -> dict[str, Any]:
@@ -158,11 +160,22 @@ def become_plain(
     if plan["way"] == "landlock":
         landlock = importlib.import_module("inside.landlock")  # beside this package
 
-        if uid is not None:
-            count = limits["processes"] + 1  # a user of its own: so this counts nobody else's
-            resource.setrlimit(resource.RLIMIT_NPROC, (count, count))
+        limit_processes(uid, limits["processes"])
         drop_to(uid)
         program = base64.b64decode(plan["seccomp"])
         readable = [*plan["readable"], runner, os.path.join(folder, "packages")]
         landlock.apply(limits, workdir, readable, program)
+    else:
+        limit_processes(None, limits["processes"])
     os.execve(plan["command"][0], [*plan["command"], runner], environment)
+
+
+def limit_processes(uid: int | None, count: int) -> None:
+    """Bound a bomb where only a watchdog counts exactly: it must not starve the watchdog.
+
+    The kernel counts by user: so nobody else's where `uid` is a user of the execution's own, and
+    otherwise all that the user runs, with room for what may be started meanwhile.
+    """
+    most = count + 1 if uid is not None else count + threads_of(os.getuid()) + ROOM
+    with contextlib.suppress(ValueError):  # there is a lower limit already
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
