@@ -175,7 +175,7 @@ def test_the_key_goes_along_and_is_never_told(tmp_path: Path) -> None:
         pulls() as opened,
     ):
         opened.start(at(server.url, auth=AuthConfig(file=key)), MODEL)
-        message = ended(opened, server.url).message
+        message = ended(opened, f"{server.url} (bearer {key})").message
     assert "bad key [secret]" in message
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 from core.config.urls import Kind
 
 AuthType = Literal["bearer", "basic", "header"]
+AUTH_TYPES: tuple[AuthType, ...] = ("bearer", "basic", "header")
+KEY_HEADER = "X-API-Key"
 Strategy = Literal["round_robin", "weighted", "least_inflight", "latency", "warm_first"]
 STRATEGIES: tuple[Strategy, ...] = (
     "round_robin",
@@ -31,7 +33,7 @@ class AuthConfig:
     type: AuthType = "bearer"
     env: str = ""
     file: Path | None = None
-    name: str = "X-API-Key"
+    name: str = KEY_HEADER
 
     @property
     def id(self) -> str:

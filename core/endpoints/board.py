@@ -68,6 +68,7 @@ class Board:
         view = self._rotation.view(endpoint)
         has = found.has(model) if found else None
         status = EndpointStatus(
+            id=endpoint.id,
             url=endpoint.url,
             kind=self._kinds.known(endpoint),
             state=view.state.value,

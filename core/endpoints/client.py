@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from core.cancel import Cancel
@@ -19,6 +20,7 @@ from core.endpoints.kinds import Kinds
 from core.endpoints.lease import Wanted
 from core.endpoints.monitor import Monitor
 from core.endpoints.rotation import Rotation
+from core.endpoints.slot import held
 from core.endpoints.values import Builtin, Reply, Request, RoleStatus, Watcher
 from core.events import Role
 
@@ -70,6 +72,15 @@ class Client:
         """As `chat`, with a model and endpoints in place of the config's."""
         entry = RoleConfig(model=model, endpoints=tuple(endpoints))
         return self._run(role, lambda: entry, request, watcher, cancel)
+
+    def slot(
+        self, endpoint: EndpointConfig, model: str, *, limit_s: float, cancel: Cancel
+    ) -> AbstractContextManager[None]:
+        """One of the endpoint's calls at a time, for a request that another client sends.
+
+        Entering it waits for one, at most `limit_s` seconds. Raises Unreachable, Cancelled.
+        """
+        return held(self._parts.rotation, endpoint, model, limit_s=limit_s, cancel=cancel)
 
     def probe(self, timeout_s: float = 2.0) -> tuple[RoleStatus, ...]:
         """Ask every endpoint now, all at once, at most about `timeout_s` seconds."""
@@ -136,7 +147,8 @@ class Client:
         parts.monitor.noticed(config)
         with parts.ledger.call(role) as ended:
             reply = parts.failover.run(call)
-            ended(reply.first_token_s, reply.tokens_out)
+            streamed_s = reply.seconds - reply.first_token_s
+            ended(reply.first_token_s, streamed_s, reply.tokens_out)
             return reply
 
 
