@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from core.cancel import Cancel
@@ -44,8 +45,9 @@ def send(
     deadlines: Deadlines,
     watcher: Watcher,
     cancel: Cancel,
+    accepted: Callable[[], None] = lambda: None,
 ) -> Reply:
-    """The reply, its tokens given to `watcher` as they come.
+    """The reply, its tokens given to `watcher` as they come; `accepted` is told of the first.
 
     A model that can't think is asked again without. Raises EndpointError, or StreamInterrupted
     when a token had been given already, or Cancelled.
@@ -58,7 +60,7 @@ def send(
         raise
     context_size = target.context_size if kind == "ollama" else 0
     _announce(target, request, context_size, watcher)
-    reading = _Reading(watcher, began)
+    reading = _Reading(watcher, began, accepted)
     try:
         _read(http, kind, target, request, reading, deadlines.since(began), cancel)
     except EndpointError as error:
@@ -117,8 +119,9 @@ def _read_once(
 class _Reading:
     """A reply so far."""
 
-    def __init__(self, watcher: Watcher, began: float) -> None:
+    def __init__(self, watcher: Watcher, began: float, accepted: Callable[[], None]) -> None:
         self._watcher = watcher
+        self._accepted = accepted
         self._began = began
         self._first_token_s: float | None = None
         self._thinking: list[str] = []
@@ -132,6 +135,7 @@ class _Reading:
             stream.hold()
             if self._first_token_s is None:
                 self._first_token_s = time.monotonic() - self._began
+                self._accepted()
         if chunk.thinking:
             self._thinking.append(chunk.thinking)
         if chunk.finish:

@@ -11,11 +11,9 @@ from core.endpoints.kinds import Kinds
 from core.endpoints.lease import View
 from core.endpoints.probe import Found
 from core.endpoints.rotation import Rotation
-from core.endpoints.states import Block, State
+from core.endpoints.states import RESTS, Block
 from core.endpoints.values import EndpointStatus, RoleStatus
 from core.events import Role
-
-_RESTS = (State.BUSY, State.RATE_LIMITED)  # calls wait for these
 
 
 class Board:
@@ -53,7 +51,7 @@ class Board:
         found, view = self.found.get(endpoint.id), self._rotation.view(endpoint)
         if endpoint.off:
             return f"{endpoint.url} is {view.message}"
-        if view.opened and view.state not in _RESTS:
+        if view.opened and view.state not in RESTS:
             return view.message
         if found and found.error and FAULTS[found.error].absent:
             return found.message

@@ -127,6 +127,7 @@ class Client:
             role=role,
             wanted=wanted(),
             refresh=wanted,
+            why_not=parts.rotation.why_not,
             request=request,
             watcher=watcher,
             cancel=cancel,

@@ -113,6 +113,12 @@ class Rotation:
             return health.cooldown_s(now)  # began before the present cooldown: nothing new
         return health.failed(effect, lease.model, message, now, self._jitter(), base_s)
 
+    def accepted(self, lease: Lease) -> None:
+        """The request's first token came."""
+        with self._lock:
+            self._picker.of(lease.endpoint.id).accepted(lease.generation, self._clock())
+            self._room.serve()
+
     def found(self, identity: str, models: Collection[str], missing: Collection[str]) -> None:
         """A look at the endpoint: it answers; which of the wanted models it has and lacks."""
         with self._lock:
@@ -165,6 +171,24 @@ class Rotation:
         """Why a call for this model would be sent elsewhere now."""
         with self._lock:
             return self._picker.block(endpoint, model)
+
+    def why_not(self, endpoint: EndpointConfig, model: str) -> str:
+        """What keeps calls for this model away from it now, in words; '' when nothing does."""
+        with self._lock:
+            health = self._picker.of(endpoint.id)
+            match self._picker.block(endpoint, model):
+                case None:
+                    return ""
+                case Block.OFF:
+                    return _OFF[State.DISABLED if endpoint.disabled else State.DRAINING]
+                case Block.MODEL:
+                    return f"has no {model}, or no memory for it"
+                case Block.FULL:
+                    return f"full: {health.in_flight} of {endpoint.max_inflight} calls under way"
+                case Block.BUSY:
+                    return f"asked for a break: {health.message}"
+                case Block.COOLING | Block.PROBING:
+                    return f"in a cooldown after a failure: {health.message}"
 
     @property
     def counters(self) -> dict[str, int]:
