@@ -14,7 +14,13 @@ from typing import Any, TypeVar, cast
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from core.config import values
-from core.config.endpoint import AuthConfig, AuthType, EndpointConfig, HeaderConfig
+from core.config.endpoint import (
+    LARGEST_INFLIGHT,
+    AuthConfig,
+    AuthType,
+    EndpointConfig,
+    HeaderConfig,
+)
 from core.config.nodes import ALIAS_TAG, is_null, mapping, wrong_type
 from core.config.problems import Problems, join
 from core.config.urls import BadUrl, Kind, normalise
@@ -24,7 +30,7 @@ T = TypeVar("T")
 KINDS = ("auto", "ollama", "openai")
 AUTH_TYPES = ("bearer", "basic", "header")
 WEIGHT = Range(1, 1000)
-INFLIGHT = Range(1, 1024)
+INFLIGHT = Range(1, LARGEST_INFLIGHT)
 _STR = "tag:yaml.org,2002:str"
 _URL = "a URL like http://localhost:11434"
 _ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
