@@ -40,14 +40,14 @@ def test_a_target_that_was_not_measured_is_neither_met_nor_missed() -> None:
         "times_us": [{"client": name, **row} for name in ("requests.Session", "ours")],
         "pick_us": 9.0,
         "dead": [{"failed": 0}],
-        "mixed": [None],
+        "mixed": [{"ratio": "1:3", "share": 0.94}],
         "long_line_s": 0.1,
         "overshoot": [{"worst_ms": 51.0}],
     }
     met = {target["target"]: target["met"] for target in targets(document)}
     assert met["p50, of bare requests"] is True
     assert met["time added, of LiteLLM's"] is None
-    assert met["mixed speeds"] is None
+    assert met["1:3 speeds, of their sum"] is False
     assert met["pick and release, µs"] is False
     assert met["past the deadline, ms"] is False
 
