@@ -48,7 +48,7 @@ class Monitor:
         self._kinds = kinds
         self._rotation = rotation
         self._board = Board(kinds, rotation, ledger)
-        self._changes = Changes(http, rotation, ledger)
+        self._changes = Changes(config, http, rotation, ledger)
         self._has_builtin = has_builtin
         self._stop = Cancel()
         self._thread: threading.Thread | None = None
