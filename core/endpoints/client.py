@@ -72,7 +72,11 @@ class Client:
         return self._run(role, lambda: entry, request, watcher, cancel)
 
     def probe(self, timeout_s: float = 2.0) -> tuple[RoleStatus, ...]:
-        """Ask every endpoint now, all at once, at most about `timeout_s` seconds."""
+        """Ask every endpoint now, 16 at once, and give the status after that.
+
+        `timeout_s`, above 0, is how long a server may say nothing before it counts as unreachable;
+        one that keeps talking gets twice that. In the background, `start`, it is 2 s.
+        """
         return self._parts.monitor.probe(timeout_s)
 
     def status(self) -> tuple[RoleStatus, ...]:

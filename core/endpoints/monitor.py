@@ -148,7 +148,7 @@ class Monitor:
         self._board.found[endpoint.id] = found
         if not found.reachable:
             fault = FAULTS[found.error]
-            if fault.absent:
+            if fault.absent and found.proves:
                 self._rotation.lost(endpoint.id, fault.effect, found.message, fault.base_s)
             return
         wanted = {entry.model for entry in self._config().models.values()}

@@ -126,9 +126,12 @@ class Rotation:
             self._room.serve()
 
     def lost(self, identity: str, effect: Effect, message: str, base_s: float = 0.0) -> None:
-        """A look at the endpoint failed."""
+        """A look at the endpoint failed. Where calls were served before, that counts only if nobody
+        is there: a server may well serve calls and refuse the list of its models."""
         with self._lock:
             health = self._picker.of(identity)
+            if health.has_served and effect is not Effect.OPEN:
+                return
             health.lost(effect, message, self._clock(), self._jitter(), base_s)
 
     def resident(self, identity: str, models: Mapping[str, int]) -> None:
@@ -165,6 +168,7 @@ class Rotation:
                 calls=health.calls,
                 failures=health.failures,
                 first_token_s=health.first_token.at_time(now),
+                has_served=health.has_served,
             )
 
     def passed_over(self, endpoint: EndpointConfig, model: str) -> Block | None:
