@@ -192,8 +192,8 @@ def _overfull(request: Request, context_size: int) -> bool:
 
 
 def _check_status(stream: Stream, model: str) -> None:
-    if stream.status == 200:
-        if stream.headers.get("content-type", "").startswith("text/html"):
+    if stream.status in (200, 201):  # some frameworks answer every POST with 201
+        if stream.headers.get("content-type", "").lower().startswith("text/html"):
             raise faults.not_a_reply(stream.endpoint, b"<")
         return
     try:

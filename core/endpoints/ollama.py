@@ -52,7 +52,7 @@ class OllamaWire:
             if first and line.startswith(b"<"):
                 raise faults.not_a_reply(source.endpoint, line)
             plain = parse_object(source.endpoint, line)
-            if "error" in plain:
+            if plain.get("error") is not None:
                 words = faults.error_words(plain)
                 raise faults.stream_error(source.endpoint, model, words)
             if first and not plain.keys() & {"message", "done"}:

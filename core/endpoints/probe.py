@@ -100,7 +100,8 @@ def resident(
 def _entries(url: str, body: bytes, key: str) -> Iterator[dict[str, Any]]:
     try:
         plain = json.loads(body)
-        entries = plain[key] or []  # Go writes an empty list as null
+        # Some give the bare list, and Go writes an empty one as null.
+        entries = plain if isinstance(plain, list) else plain[key] or []
     except (ValueError, KeyError, TypeError) as error:
         raise faults.not_a_reply(url, body) from error
     yield from (entry for entry in entries if isinstance(entry, dict))
