@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
+from core.endpoints.retry_after import retry_after_s
 from core.errors import BadReply, EndpointError, ModelMissing
 
 
@@ -125,29 +124,13 @@ def status_error(
         message = f"{url} has no such API (HTTP {status}): wrong kind or base path"
         return BadReply(url, "no_such_api", message, status)
     if status == 429:
-        return RateLimited(url, f"{url} limits our rate: {text}", _seconds(headers))
+        return RateLimited(url, f"{url} limits our rate: {text}", retry_after_s(headers))
     if status in (503, 529):
         return BadReply(url, "busy", f"{url} is busy: {text}", status)
     if status >= 500 or status == 408:
         kind = "out_of_memory" if _MEMORY.search(text) else "server_error"
         return BadReply(url, kind, said, status)
     return BadReply(url, "bad_request", f"{url} refused the request: {text}", status)
-
-
-_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-
-
-def _seconds(headers: Mapping[str, str]) -> float:
-    value = headers.get("Retry-After", "")
-    if _NUMBER.fullmatch(value):
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    if until.tzinfo is None:
-        return 0.0
-    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
 
 
 def stream_error(url: str, model: str, text: str, code: object = None) -> EndpointError:
@@ -165,11 +148,6 @@ def stream_error(url: str, model: str, text: str, code: object = None) -> Endpoi
         return BadReply(url, "no_such_api", f"the server said: {text}", 200)
     kind = "out_of_memory" if _MEMORY.search(text) else "stream_error"
     return BadReply(url, kind, f"the server said: {text}", 200)
-
-
-def cannot_think(error: EndpointError) -> bool:
-    """Whether the model was refused only because it was asked to think."""
-    return error.error_class == "bad_request" and "does not support think" in error.message
 
 
 def model_missing(url: str, model: str) -> ModelMissing:

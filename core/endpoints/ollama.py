@@ -43,6 +43,12 @@ class OllamaWire:
             body["format"] = request.format
         return body
 
+    def simpler(self, body: dict[str, Any], refusal: str) -> dict[str, Any] | None:
+        """Without `think`, for a model that can't."""
+        if "think" not in body or "does not support think" not in refusal:
+            return None
+        return {key: value for key, value in body.items() if key != "think"}
+
     def chunks(self, source: Source, model: str) -> Iterator[Chunk]:
         """Up to `done: true`. A stream that ends without it was broken off, whatever HTTP says."""
         first = True

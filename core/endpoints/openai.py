@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,12 @@ from core.errors import EndpointError, NoReply
 
 # The counts and the closing [DONE] follow the finish at once; a reply is whole without them.
 USAGE_S = 5.0
+# What some servers refuse to know, and a reply can do without.
+_DISPENSABLE = ("stream_options", "seed", "reasoning_effort", "temperature", "max_tokens")
+_NEWER = "max_completion_tokens"
+_UNKNOWN = re.compile(
+    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed", re.I
+)
 _KNOWN = {"choices", "usage", "id", "object", "type"}
 
 
@@ -45,6 +52,18 @@ class OpenAIWire:
         if isinstance(request.think, str):
             body["reasoning_effort"] = request.think
         return body
+
+    def simpler(self, body: dict[str, Any], refusal: str) -> dict[str, Any] | None:
+        """Without the parameter that the server names, or with its newer name."""
+        if not _UNKNOWN.search(refusal):
+            return None
+        for name in _DISPENSABLE:
+            if name in body and name in refusal:
+                left = {key: value for key, value in body.items() if key != name}
+                if name == "max_tokens" and _NEWER in refusal:
+                    left[_NEWER] = body[name]
+                return left
+        return None
 
     def chunks(self, source: Source, model: str) -> Iterator[Chunk]:
         """Up to a finish_reason and the usage after it. [DONE] alone proves nothing."""

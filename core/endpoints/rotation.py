@@ -9,6 +9,7 @@ from core.cancel import Cancel
 from core.config import EndpointConfig
 from core.endpoints.faults import Effect
 from core.endpoints.lease import Lease, Outlook, View, Wanted
+from core.endpoints.obstacles import OFF, in_words
 from core.endpoints.picker import Picker
 from core.endpoints.states import Block, State
 from core.endpoints.strategies import Draw
@@ -162,7 +163,7 @@ class Rotation:
             return View(
                 state=state,
                 opened=health.opened or endpoint.off,
-                message=_OFF[state] if endpoint.off else health.message,
+                message=OFF[state] if endpoint.off else health.message,
                 cooldown_s=0.0 if endpoint.off else health.cooldown_s(now),
                 in_flight=health.in_flight,
                 calls=health.calls,
@@ -180,19 +181,7 @@ class Rotation:
         """What keeps calls for this model away from it now, in words; '' when nothing does."""
         with self._lock:
             health = self._picker.of(endpoint.id)
-            match self._picker.block(endpoint, model):
-                case None:
-                    return ""
-                case Block.OFF:
-                    return _OFF[State.DISABLED if endpoint.disabled else State.DRAINING]
-                case Block.MODEL:
-                    return f"has no {model}, or no memory for it"
-                case Block.FULL:
-                    return f"full: {health.in_flight} of {endpoint.max_inflight} calls under way"
-                case Block.BUSY:
-                    return f"asked for a break: {health.message}"
-                case Block.COOLING | Block.PROBING:
-                    return f"in a cooldown after a failure: {health.message}"
+            return in_words(self._picker.block(endpoint, model), endpoint, model, health)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -207,7 +196,3 @@ class Rotation:
 
 
 _WHOLE_ENDPOINT = frozenset(Effect) - {Effect.MODEL_MISSING, Effect.MODEL_UNFIT, Effect.NONE}
-_OFF = {
-    State.DISABLED: "disabled in the configuration",
-    State.DRAINING: "being drained: calls under way end, no new ones come",
-}
