@@ -116,6 +116,8 @@ class Rotation:
 
     def accepted(self, lease: Lease) -> None:
         """The request's first token came."""
+        if not lease.probe:
+            return  # nothing was to be found out
         with self._lock:
             self._picker.of(lease.endpoint.id).accepted(lease.generation, self._clock())
             self._room.serve()
