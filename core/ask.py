@@ -21,6 +21,7 @@ from core.errors import (
 )
 from core.events import (
     CallFailed,
+    CallQueued,
     EndpointFailed,
     PromptWritten,
     ReplyReceived,
@@ -193,6 +194,7 @@ class _LogWatcher:
         self._waiting: list[str] = []
         self._timer: threading.Timer | None = None
         self._fault: BaseException | None = None
+        self._queued = False  # and the log says so
 
     def sent(
         self,
@@ -203,6 +205,7 @@ class _LogWatcher:
         prompt_tokens_estimated: int,
         context_size: int,
     ) -> None:
+        self._queued = False
         self._writer.write(
             RequestSent(
                 call=self._call,
@@ -214,6 +217,12 @@ class _LogWatcher:
                 context_size=context_size,
             )
         )
+
+    def queued(self, *, position: int) -> None:
+        """Said once for each wait: that it waits matters, each step up in the queue does not."""
+        if not self._queued:
+            self._queued = True
+            self._writer.write(CallQueued(call=self._call, role=self._role, position=position))
 
     def token(self, text: str) -> None:
         with self._lock:

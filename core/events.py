@@ -139,6 +139,15 @@ class PromptWritten:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallQueued:
+    """A call waits: all its endpoints are full or busy. `position` is its place, 1 for the next."""
+
+    call: str
+    role: Role
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSent:
     """A call went to an endpoint; after a failover there is one of these for each endpoint tried.
 
@@ -319,6 +328,7 @@ Payload: TypeAlias = (
     | StageFinished
     | ToolsFound
     | PromptWritten
+    | CallQueued
     | RequestSent
     | TokensArrived
     | EndpointFailed

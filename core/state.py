@@ -46,7 +46,10 @@ class StageState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallState:
-    """One question to a model: `status` is running, done, failed or interrupted."""
+    """One question to a model: `status` is running, done, failed or interrupted.
+
+    `queued` is its place in the queue for an endpoint when it began to wait, 0 while it doesn't.
+    """
 
     call: str
     role: ev.Role
@@ -54,6 +57,7 @@ class CallState:
     prompt: str
     started_at: float
     status: str = "running"
+    queued: int = 0
     model: str = ""
     endpoint: str = ""
     context_size: int = 0
@@ -245,6 +249,7 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
             )
         case (
             ev.PromptWritten()
+            | ev.CallQueued()
             | ev.RequestSent()
             | ev.TokensArrived()
             | ev.EndpointFailed()
@@ -257,7 +262,9 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
 
 
 def _interrupted(calls: tuple[CallState, ...]) -> tuple[CallState, ...]:
-    return tuple(replace(c, status="interrupted") if c.status == "running" else c for c in calls)
+    return tuple(
+        replace(c, status="interrupted", queued=0) if c.status == "running" else c for c in calls
+    )
 
 
 def _stage_started(
@@ -290,6 +297,7 @@ def _candidate_changed(
 
 _CallPayload = (
     ev.PromptWritten
+    | ev.CallQueued
     | ev.RequestSent
     | ev.TokensArrived
     | ev.EndpointFailed
@@ -315,16 +323,20 @@ def _calls_changed(
 
 def _call(
     call: CallState,
-    payload: ev.RequestSent
+    payload: ev.CallQueued
+    | ev.RequestSent
     | ev.TokensArrived
     | ev.EndpointFailed
     | ev.ReplyReceived
     | ev.CallFailed,
 ) -> CallState:
     match payload:
+        case ev.CallQueued() as p:
+            return replace(call, queued=p.position)
         case ev.RequestSent() as p:
             return replace(
                 call,
+                queued=0,
                 model=p.model,
                 endpoint=p.endpoint,
                 context_size=p.context_size,
@@ -346,4 +358,4 @@ def _call(
                 finish_reason=p.finish_reason,
             )
         case ev.CallFailed() as p:
-            return replace(call, status="failed", error=p.error, message=p.message)
+            return replace(call, status="failed", queued=0, error=p.error, message=p.message)

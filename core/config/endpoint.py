@@ -20,6 +20,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     "warm_first",
 )
 MAX_INFLIGHT = 32
+LARGEST_INFLIGHT = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

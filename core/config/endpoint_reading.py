@@ -16,6 +16,7 @@ from core.config import values
 from core.config.endpoint import (
     AUTH_TYPES,
     KEY_HEADER,
+    LARGEST_INFLIGHT,
     AuthConfig,
     AuthType,
     EndpointConfig,
@@ -29,7 +30,7 @@ from core.config.values import Range
 
 T = TypeVar("T")
 KINDS = ("auto", "ollama", "openai")
-NUMBERS = {"weight": Range(1, 1000), "max_inflight": Range(1, 1024)}
+NUMBERS = {"weight": Range(1, 1000), "max_inflight": Range(1, LARGEST_INFLIGHT)}
 _STR = "tag:yaml.org,2002:str"
 _URL = "a URL like http://localhost:11434"
 

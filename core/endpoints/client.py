@@ -83,7 +83,11 @@ class Client:
         return held(self._parts.rotation, endpoint, model, limit_s=limit_s, cancel=cancel)
 
     def probe(self, timeout_s: float = 2.0) -> tuple[RoleStatus, ...]:
-        """Ask every endpoint now, all at once, at most about `timeout_s` seconds."""
+        """Ask every endpoint now, 16 at once, and give the status after that.
+
+        `timeout_s`, above 0, is how long a server may say nothing before it counts as unreachable;
+        one that keeps talking gets twice that. In the background, `start`, it is 2 s.
+        """
         return self._parts.monitor.probe(timeout_s)
 
     def status(self) -> tuple[RoleStatus, ...]:
@@ -138,6 +142,7 @@ class Client:
             role=role,
             wanted=wanted(),
             refresh=wanted,
+            why_not=parts.rotation.why_not,
             request=request,
             watcher=watcher,
             cancel=cancel,

@@ -21,7 +21,7 @@ AT_ONCE = 8
 KEPT = 50
 LEAVE_S = 5.0
 Phase = Literal["pulling", "done", "failed", "cancelled"]
-_Key = tuple[str, str]
+_Key = tuple[str, str]  # endpoint id, model
 
 _log = logging.getLogger("core.endpoints")
 

@@ -117,7 +117,7 @@ class QueueWatcher(Protocol):
 
     def queued(self, *, position: int) -> None:
         """All endpoints are full or busy; `position` calls, this one included, are before the
-        next one that comes. Told again when it changes."""
+        next one that comes. Told again when it changes, at most about once a second."""
 
 
 class Builtin(Protocol):
