@@ -4,13 +4,14 @@ BIN := $(VENV)/bin
 CONFIG ?= config.yaml
 ARGS := --config $(CONFIG) $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
-.PHONY: run test lint bench setup lock help
+.PHONY: run test lint bench humaneval setup lock help
 
 help:
 	@echo "make run     set up what is missing and start CodeEvolver (HOST=, PORT=, CONFIG=)"
 	@echo "make test    set up what the tests need and run them"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make bench   ten everyday goals on the configured models"
+	@echo "make humaneval   164 tasks, five arms; hours (BENCH='--arm ours --half a')"
 
 run: setup
 	@exec $(BIN)/python run.py $(ARGS)
@@ -28,6 +29,10 @@ lint: $(VENV)/.ready-dev
 bench: setup
 	@mkdir -p bench/results
 	@$(BIN)/python -m bench.everyday --out bench/results/everyday.json
+
+humaneval: $(VENV)/.ready-dev
+	@sh scripts/sandbox.sh
+	@$(BIN)/python -m bench.humaneval --config $(CONFIG) $(BENCH)
 
 # An environment whose Python is gone (after an upgrade) is made anew.
 ifeq ($(wildcard $(BIN)/python),)

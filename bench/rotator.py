@@ -107,7 +107,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "times_us": [asdict(row) for row in times],
             "pick_us": round(parts.pick_us([fast, long], args.rounds, 20 * args.calls), 2),
             "dead": [asdict(row) for row in dead],
-            "mixed": [asdict(row) | {"share": row.share} if row else None for row in mixed],
+            "mixed": [asdict(row) | {"share": row.share} for row in mixed],
             "long_line_s": round(parts.long_line_s(long), 3),
             "overshoot": [asdict(parts.overshoot(*one, args.times)) for one in ends],
             "load": [round(load, 2), round(os.getloadavg()[0], 2)],

@@ -8,7 +8,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -23,7 +23,6 @@ from core.events import ROLES
 
 MODEL = "llama3"
 PROMPT = "Write a function that says which words occur in both texts, and how often. " * 16
-HAS_MAX_INFLIGHT = any(one.name == "max_inflight" for one in fields(EndpointConfig))
 
 Call = Callable[[], None]
 

@@ -77,10 +77,8 @@ def dead(alive: str, refusing: str, calls: int) -> Dead:
     return Dead(client="ours", calls=calls, failed=failed, touched=len(watching.failed_at))
 
 
-def mixed(slow: str, fast: str, slow_ms: int, fast_ms: int, seconds: float) -> Mixed | None:
-    """Throughput with one request at a time for each; None while that can't be configured."""
-    if not clients.HAS_MAX_INFLIGHT:
-        return None
+def mixed(slow: str, fast: str, slow_ms: int, fast_ms: int, seconds: float) -> Mixed:
+    """Throughput with one request at a time for each."""
     alone_s = WARM_UP * seconds
     possible = _alone(slow, slow_ms, alone_s) + _alone(fast, fast_ms, alone_s)
     used = clients.client([slow, fast], max_inflight=1)

@@ -2,9 +2,11 @@
 
     .venv/bin/python -m bench.soak [--calls 100000] [--threads 8] [--minutes 15] [--out FILE]
 
-Four faulty servers, one that comes and goes, and an address that always refuses. Some callers
-cancel in the middle, some watchers raise. Every reply names its call, so that one that reached the
-wrong caller is found. The client's clock runs fast, so that cooldowns are met often.
+Four faulty servers, one that comes and goes, and an address that always refuses; each takes one
+call at a time, so that calls queue. Some callers cancel in the middle, some watchers raise. Every
+reply names its call, so that one that reached the wrong caller is found. The client's clock runs
+fast, so that cooldowns are met often. Calls that somebody could have served must nearly all be
+served, and the others fail only as the servers' faults explain.
 """
 
 from __future__ import annotations
@@ -25,21 +27,18 @@ from typing import Any
 from bench import rotator_clients as clients
 from bench.rotator_samples import HEADING, Sample, check, flat
 from bench.rotator_serving import dead_url, serving
+from bench.soak_endings import EXPECTED, RAISED, SERVED, SERVED_FLOOR, ending, served_share
 from core.cancel import Cancel
 from core.config import Timeouts
 from core.endpoints import Client, Message, Request
-from core.errors import AppError
 from core.events import ROLES
 
 CLOCK_SPEED = 20.0
-LIMITS = Timeouts(connect_s=1.0, first_byte_s=0.3, idle_s=0.3, total_s=60.0)
+LIMITS = Timeouts(connect_s=1.0, first_byte_s=0.3, idle_s=0.3, total_s=600.0)
 CANCELLED, RAISING = 0.01, 0.005  # of all calls
 SAMPLES = 20
-FLAT = {
-    "rss": 4.0,
-    "sockets": 8.0,
-    "threads": 4.0,
-}  # growth that is still flat; the probes' threads
+# Growth that is still flat; the probes' threads come and go.
+FLAT = {"rss": 4.0, "sockets": 8.0, "threads": 4.0}
 
 
 class _WatcherError(Exception):
@@ -52,6 +51,11 @@ class _Caller(clients.Watching):
 
     cancel: Cancel | None = None
     raising: bool = False
+    waited: bool = False
+
+    def queued(self, *, position: int) -> None:
+        """Somebody is before it."""
+        self.waited = True
 
     def token(self, text: str) -> None:
         """The moment for mischief."""
@@ -68,20 +72,21 @@ class Soak:
         self._client, self._calls, self._ends, self._seed = client, calls, ends, seed
         self._numbers = itertools.count(1)
         self.outcomes: Counter[str] = Counter()
-        self.failovers = self.done = 0
+        self.failovers = self.done = self.waited = 0
         self._lock = threading.Lock()
 
     def work(self, number: int) -> None:
         """One thread's calls."""
         dice = random.Random(self._seed + number)
         while (call := next(self._numbers)) <= self._calls and time.monotonic() < self._ends:
-            outcome, failovers = self._one(call, dice)
+            outcome, caller = self._one(call, dice)
             with self._lock:
                 self.outcomes[outcome] += 1
-                self.failovers += failovers
+                self.failovers += len(caller.failed_at)
+                self.waited += caller.waited
                 self.done += 1
 
-    def _one(self, number: int, dice: random.Random) -> tuple[str, int]:
+    def _one(self, number: int, dice: random.Random) -> tuple[str, _Caller]:
         request = Request(messages=(Message(role="user", content=f"call {number}"),))
         cancel, luck = Cancel(), dice.random()
         caller = _Caller(
@@ -90,12 +95,12 @@ class Soak:
         )
         try:
             reply = self._client.chat(dice.choice(ROLES), request, watcher=caller, cancel=cancel)
-            outcome = "served" if reply.text == f"reply {number}" else f"WRONG {reply.text!r}"
-        except (AppError, _WatcherError) as error:
-            outcome = type(error).__name__.strip("_")
+            outcome = SERVED if reply.text == f"reply {number}" else f"WRONG {reply.text!r}"
+        except _WatcherError:
+            outcome = RAISED
         except Exception as error:
-            outcome = f"UNEXPECTED {error!r}"
-        return outcome, len(caller.failed_at)
+            outcome = ending(error)
+        return outcome, caller
 
 
 def main() -> int:
@@ -111,7 +116,8 @@ def main() -> int:
     if args.out:
         args.out.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     print(f"\n{document['per_second']} calls a second, load average {document['load']} at the end")
-    print(f"failovers {document['failovers']:,}; calls by how they ended:")
+    print(f"failovers {document['failovers']:,}, calls that queued {document['waited']:,}")
+    print("calls by how they ended:")
     for outcome, count in document["outcomes"].items():
         print(f"{count:>8,} {outcome}")
     print()
@@ -126,7 +132,10 @@ def soak(calls: int, threads: int, seconds: float, seed: int) -> dict[str, Any]:
     with serving(*seeds, module="bench.rotator_faults") as urls, dead_url() as refusing:
         before = Sample.now()
         client = clients.client(
-            [*urls, refusing], LIMITS, clock=lambda: CLOCK_SPEED * time.monotonic()
+            [*urls, refusing],
+            LIMITS,
+            clock=lambda: CLOCK_SPEED * time.monotonic(),
+            max_inflight=1,
         )
         began = time.monotonic()
         run = Soak(client, calls, began + seconds, seed)
@@ -144,6 +153,7 @@ def soak(calls: int, threads: int, seconds: float, seed: int) -> dict[str, Any]:
         "per_second": round(run.done / took, 1),
         "outcomes": dict(run.outcomes.most_common()),
         "failovers": run.failovers,
+        "waited": run.waited,
         "samples": [asdict(sample) for sample in (before, *samples, after)],
         "checks": _checks(run, calls, before, samples, after),
     }
@@ -173,10 +183,13 @@ def _show(client: Client, run: Soak, began: float) -> Sample:
 def _checks(
     run: Soak, calls: int, before: Sample, samples: list[Sample], after: Sample
 ) -> list[dict[str, Any]]:
-    odd = [name for name in run.outcomes if name.startswith(("WRONG", "UNEXPECTED"))]
+    odd = [name for name in run.outcomes if name not in EXPECTED]
+    share = served_share(run.outcomes)
     return [
         check("calls made", f"{run.done:,} of {calls:,}", run.done == calls),
-        check("replies at the wrong caller, errors not ours", odd[:3] or 0, not odd),
+        check("replies at the wrong caller, errors that no fault explains", odd[:3] or 0, not odd),
+        check("served, of what could be", f"{100 * share:.1f} %", share >= SERVED_FLOOR),
+        check("calls that queued", f"{run.waited:,}", run.waited > 0),
         check("in flight at the end", samples[-1].in_flight, samples[-1].in_flight == 0),
         *(flat(samples, field, allowed) for field, allowed in FLAT.items()),
         check("threads a second after close", after.threads, after.threads == before.threads),

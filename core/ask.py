@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from core.cancel import Cancel
 from core.endpoints import Client, Message, Reply, Request
 from core.errors import (
     AppError,
@@ -20,6 +21,7 @@ from core.errors import (
 )
 from core.events import (
     CallFailed,
+    CallQueued,
     EndpointFailed,
     PromptWritten,
     ReplyReceived,
@@ -34,6 +36,7 @@ from core.writer import Writer
 BATCH_S = 0.15
 # A reply that broke off is asked for again, from its start, this often.
 INTERRUPTED_TRIES = 3
+LOST = "Stopped: another candidate was verified first."
 
 
 class StepFailed(AppError):
@@ -98,11 +101,12 @@ def ask(
     prompt: Callable[[], str],
     temperature: float,
     max_tokens: int,
+    cancel: Cancel,
 ) -> Answer:
     """The role's answer to `prompt()`, recorded as step `name`.
 
-    `temperature` from 0 (repeatable) to 2; `max_tokens` bounds the reply. Raises Cancelled, or
-    StepFailed when no endpoint could answer.
+    `temperature` from 0 (repeatable) to 2; `max_tokens` bounds the reply. Raises Cancelled once
+    `cancel` is set, or StepFailed when no endpoint could answer.
     """
 
     def work() -> Json:
@@ -112,13 +116,19 @@ def ask(
             max_tokens=max_tokens,
             run=writer.run_id,
         )
-        return asdict(_answer(writer, client, name, role, purpose, request))
+        return asdict(_answer(writer, client, name, role, purpose, request, cancel))
 
     return Answer(**recorded(writer, steps, name, work))
 
 
 def _answer(
-    writer: Writer, client: Client, name: str, role: Role, purpose: str, request: Request
+    writer: Writer,
+    client: Client,
+    name: str,
+    role: Role,
+    purpose: str,
+    request: Request,
+    cancel: Cancel,
 ) -> Answer:
     number = 1
     while True:
@@ -126,7 +136,7 @@ def _answer(
         text = request.messages[0].content
         writer.write(PromptWritten(call=call, role=role, purpose=purpose, text=text))
         try:
-            reply = _call(writer, client, call, role, request)
+            reply = _call(writer, client, call, role, request, cancel)
         except StreamInterrupted:
             if number == INTERRUPTED_TRIES:
                 raise
@@ -140,16 +150,20 @@ def _answer(
         )
 
 
-def _call(writer: Writer, client: Client, call: str, role: Role, request: Request) -> Reply:
+def _call(
+    writer: Writer, client: Client, call: str, role: Role, request: Request, cancel: Cancel
+) -> Reply:
     watcher = _LogWatcher(writer, call, role)
     try:
-        reply = client.chat(role, request, watcher=watcher, cancel=writer.cancel)
+        reply = client.chat(role, request, watcher=watcher, cancel=cancel)
     except AppError as error:
         watcher.flush()
         kind = type(error).__name__
+        lost = isinstance(error, Cancelled) and not writer.cancel.is_set()
+        message = LOST if lost else error.message
         # A process that leaves writes no more: whoever goes on marks the call as interrupted.
         if not writer.leaving:
-            writer.write(CallFailed(call=call, error=kind, message=error.message))
+            writer.write(CallFailed(call=call, error=kind, message=message))
         raise
     watcher.flush()
     writer.write(
@@ -180,6 +194,7 @@ class _LogWatcher:
         self._waiting: list[str] = []
         self._timer: threading.Timer | None = None
         self._fault: BaseException | None = None
+        self._queued = False  # and the log says so
 
     def sent(
         self,
@@ -190,6 +205,7 @@ class _LogWatcher:
         prompt_tokens_estimated: int,
         context_size: int,
     ) -> None:
+        self._queued = False
         self._writer.write(
             RequestSent(
                 call=self._call,
@@ -201,6 +217,12 @@ class _LogWatcher:
                 context_size=context_size,
             )
         )
+
+    def queued(self, *, position: int) -> None:
+        """Said once for each wait: that it waits matters, each step up in the queue does not."""
+        if not self._queued:
+            self._queued = True
+            self._writer.write(CallQueued(call=self._call, role=self._role, position=position))
 
     def token(self, text: str) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.ask import Answer, ask, recorded
+from core.cancel import Cancel
 from core.config import Config
 from core.endpoints import Client
 from core.errors import ModelAnswerError
@@ -52,6 +53,13 @@ class Context:
         state = self.state()
         return Plan(text=state.strategy, name=state.name, signature=state.signature)
 
+    def plan_for(self, role: Role) -> str:
+        """The plan's text for this role's prompts.
+
+        Measured: one by the built-in model makes what it writes itself worse, so '' then.
+        """
+        return "" if self.is_builtin(role) else self.state().strategy
+
     def is_builtin(self, role: Role) -> bool:
         """Whether the small built-in model serves the role now, because nobody else does."""
         status = self.ports.client.status()
@@ -70,8 +78,12 @@ class Context:
         temperature: float,
         max_tokens: int,
         purpose: str = "",
+        cancel: Cancel | None = None,
     ) -> Answer:
-        """The role's answer, recorded as step `name`; see core.ask.ask."""
+        """The role's answer, recorded as step `name`; see core.ask.ask.
+
+        `cancel` None: until the run is stopped.
+        """
         return ask(
             self.writer,
             self.steps,
@@ -82,10 +94,17 @@ class Context:
             prompt=prompt,
             temperature=temperature,
             max_tokens=max_tokens,
+            cancel=cancel or self.writer.cancel,
         )
 
     def ask_code(
-        self, name: str, role: Role, prompt: Callable[[], str], *, temperature: float
+        self,
+        name: str,
+        role: Role,
+        prompt: Callable[[], str],
+        *,
+        temperature: float,
+        cancel: Cancel | None = None,
     ) -> tuple[Answer, str]:
         """An answer and the code in it; a cut-off one is asked for again with more room.
 
@@ -101,6 +120,7 @@ class Context:
                 temperature=temperature,
                 max_tokens=room * MORE_ROOM**number,
                 purpose=name.split("-")[0],
+                cancel=cancel,
             )
             try:
                 found = extract_code(answer.text, wanted, finish_reason=answer.finish_reason)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from core.context import Context
 from core.dispute import settle
-from core.packet import code_stub, surroundings
-from core.prompts import render
+from core.packet import code_prompt
 from core.testing import execute
 from core.tools import Skill, offer
 
@@ -29,7 +28,7 @@ def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
             return
         _write_draft(context, name, FIRST_TEMPERATURE + TEMPERATURE_STEP * number, skills)
         execute(context, name, skills)
-        settle(context, ("c0", *names[: number + 1]), skills)
+        settle(context, name, skills)
 
 
 def _one_passes(context: Context) -> bool:
@@ -37,19 +36,11 @@ def _one_passes(context: Context) -> bool:
 
 
 def _write_draft(context: Context, name: str, temperature: float, skills: Sequence[Skill]) -> None:
-    state = context.state()
     with context.writer.stage("code", name):
         answer, code = context.ask_code(
             f"code-draft-{name}",
             "escalation",
-            lambda: render(
-                "code",
-                stub=code_stub(state.goal, state.name, state.signature),
-                # Plans by a model this small lead it astray.
-                strategy="",
-                tools=offer(skills),
-                **surroundings(state),
-            ),
+            lambda: code_prompt(context.state(), offer(skills), context.plan_for("escalation")),
             temperature=temperature,
         )
         context.write_candidate(0, answer, code, name=name)

@@ -20,7 +20,7 @@ from core.log import open_engine, storage_errors
 from core.steps import Body, Json, Part
 
 # Bump when the order of a run's steps changes: runs of another version are not taken up.
-WORKFLOW_VERSION = "runs-2"
+WORKFLOW_VERSION = "runs-3"
 PART = "part"
 # How often, in seconds, DBOS looks for what is to be done: a run's delay against idle load.
 POLL_S = 0.2
@@ -87,8 +87,9 @@ class Durable:
                     "executor_id": executor_id,
                     "serializer": DBOSPortableJSONSerializer(),
                     "log_level": "WARNING",
-                    # Each run holds one thread and at times one for a part of it.
-                    "max_executor_threads": 2 * parallel_runs + 8,
+                    # Each run holds one thread and at times one for each part of it: the tests and
+                    # up to seven further candidates.
+                    "max_executor_threads": 9 * parallel_runs + 8,
                     "notification_listener_polling_interval_sec": POLL_S,
                 }
             )

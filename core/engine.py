@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.context import Context
+from core.dispute import settle
 from core.drafts import write_drafts
 from core.errors import (
     AppError,
@@ -21,12 +22,15 @@ from core.errors import (
     SandboxError,
     StorageError,
 )
-from core.escalation import escalate
+from core.escalation import escalate, repair
 from core.events import Outcome, RunFinished, SkillSaved
 from core.judging import judge
-from core.planning import find_tools, take_packages, take_tests, write_code, write_strategy
+from core.planning import find_tools, take_packages, write_code, write_strategy
+from core.spare import spare_roles
+from core.spread import start_candidates
 from core.state import Phase, RunState
-from core.steps import Leaving
+from core.steps import Json, Leaving
+from core.suite_writing import TESTS, check_tests
 from core.testing import execute
 from core.tools import Skill
 from core.verdict import best_candidate, reason_failed, reason_passed
@@ -71,26 +75,56 @@ def _work(context: Context) -> None:
     take_packages(context)
     skills = find_tools(context)
     write_strategy(context, skills)
-    tests = context.steps.part("tests")
+    help_ = context.recorded("spare", lambda: _spare(context))
+    tests = context.steps.part(f"{TESTS}-{help_['tests']}" if help_["tests"] else TESTS)
+    others = start_candidates(context, help_["candidates"])
+    _first_candidates(context, skills, tests, others)
+    take_answers(context, "first")
+    settle(context, "first", skills)
+    write_drafts(context, skills)
+    repair(context, skills)
+    escalate(context, skills)
+    take_answers(context, "before-the-end", wait=True)
+    judge(context)
+    _conclude(context, skills)
+
+
+def _spare(context: Context) -> Json:
+    """What endpoints that are idle now do: write candidates first, then more tests."""
+    roles = spare_roles(context.ports.client.status())
+    further = context.ports.config().run.candidates - 1
+    return {"candidates": list(roles[:further]), "tests": next(iter(roles[further:]), "")}
+
+
+def _first_candidates(
+    context: Context,
+    skills: Sequence[Skill],
+    tests: Callable[[], Json],
+    others: Sequence[Callable[[], Json]],
+) -> None:
+    """Those that are written at the same time, executed."""
     try:
         first = write_code(context, skills)
+        check_tests(tests())
+        _check_cases(context)
+        if first and execute(context, first, skills).status == "passed":
+            context.writer.race.set()
     except AppError:
-        # The run is about to end, and its part must not write into it after that.
+        # The run is about to end, and its parts must not write into it after that.
         context.writer.cancel.set()
-        tests()
+        for part in (tests, *others):
+            part()
         raise
-    take_tests(context, tests())
+    for part in others:
+        part()
+
+
+def _check_cases(context: Context) -> None:
     if not context.state().cases:
         raise ModelAnswerError(
             "No usable test case could be written, so nothing is proved. Add an example to the "
             "goal, such as f(2) == 4, or use a stronger generator model"
         )
-    execute(context, first, skills)
-    write_drafts(context, skills)
-    escalate(context, skills)
-    take_answers(context, "before-the-end", wait=True)
-    judge(context)
-    _conclude(context, skills)
 
 
 def _conclude(context: Context, skills: Sequence[Skill]) -> None:

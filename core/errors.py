@@ -158,9 +158,12 @@ class NoEndpointLeft(AppError):
     code = "no_endpoint"
 
     def __init__(self, role: str, attempts: tuple[FailedAttempt, ...], mend: str = "") -> None:
-        tried = "; ".join(f"{attempt.endpoint}: {attempt.message}" for attempt in attempts)
-        plural = "endpoint" if len(attempts) == 1 else "endpoints"
-        super().__init__(f"{role}: {len(attempts)} {plural} tried - {tried}. {mend}".rstrip())
+        # One that asked for a break may have been asked several times, with the same answer.
+        told = dict.fromkeys((attempt.endpoint, attempt.message) for attempt in attempts)
+        tried = "; ".join(f"{endpoint}: {message}" for endpoint, message in told)
+        count = len({endpoint for endpoint, _ in told})
+        plural = "endpoint" if count == 1 else "endpoints"
+        super().__init__(f"{role}: {count} {plural} tried - {tried}. {mend}".rstrip())
         self.role = role
         self.attempts = attempts
 

@@ -1,4 +1,10 @@
-"""The stage that hands a failure with its full context to the stronger model."""
+"""The stages that mend: what is tried next depends on what went wrong, and on what was tried.
+
+A missing name or import goes back to the generator once: small models mend about 77 % of those,
+and 45 % of wrong results (arXiv 2604.10508). All else goes to the stronger model with its full
+context; its last attempt starts afresh, as a third patch of the same code rarely helps (LDB's
+logs, arXiv 2306.09896).
+"""
 
 from __future__ import annotations
 
@@ -12,17 +18,47 @@ from core.events import (
     EscalationStarted,
     ExecutionFinished,
 )
-from core.packet import error_signature, escalation_prompt, first_error
+from core.failures import kind
+from core.packet import code_prompt, error_signature, escalation_prompt, first_error
 from core.state import CandidateState
 from core.testing import execute
 from core.tools import Skill, offer
 from core.verdict import best_candidate
 
+REPAIR = "r1"
+# From this attempt on the last one is written afresh.
+FRESH_FROM = 3
+FRESH_TEMPERATURE = 0.6
+
+
+def repair(context: Context, skills: Sequence[Skill]) -> None:
+    """Let the generator mend a missing name or import itself, once."""
+    if not context.recorded("repairable", lambda: _is_repairable(context)):
+        return
+    with context.writer.stage("code", REPAIR):
+        answer, code = context.ask_code(
+            f"code-{REPAIR}",
+            "generator",
+            lambda: escalation_prompt(
+                context.state(), best_candidate(context.state()), offer(skills)
+            ),
+            temperature=0.0,
+        )
+        context.write_candidate(0, answer, code, name=REPAIR)
+    execute(context, REPAIR, skills)
+
+
+def _is_repairable(context: Context) -> bool:
+    best = best_candidate(context.state())
+    if best.execution is None or context.is_builtin("generator"):
+        return False
+    return kind(best.execution) == "name"
+
 
 def escalate(context: Context, skills: Sequence[Skill]) -> None:
-    """At most `run.attempts` fixes of the best candidate, each tested.
+    """At most `run.attempts` tries of the stronger model, each tested.
 
-    Ends early when a fix passes, or when the same code or the same error comes back.
+    Ends early when one passes, or when the same code or the same error comes back.
     """
     of = context.recorded("attempts", lambda: context.ports.config().run.attempts)
     for attempt in range(1, of + 1):
@@ -30,7 +66,7 @@ def escalate(context: Context, skills: Sequence[Skill]) -> None:
         best = best_candidate(context.state(), before=attempt)
         if best.execution is None or best.passes:
             return
-        candidate = _fix(context, attempt, of, best, best.execution, skills)
+        candidate = _try(context, attempt, of, best, best.execution, skills)
         execution = execute(context, candidate, skills)
         if execution.status == "passed":
             return
@@ -41,7 +77,7 @@ def escalate(context: Context, skills: Sequence[Skill]) -> None:
             return
 
 
-def _fix(
+def _try(
     context: Context,
     attempt: int,
     of: int,
@@ -49,6 +85,7 @@ def _fix(
     failure: ExecutionFinished,
     skills: Sequence[Skill],
 ) -> str:
+    fresh = attempt == of >= FRESH_FROM
     with context.writer.stage("escalate", str(attempt)):
         context.writer.write(
             EscalationStarted(
@@ -56,15 +93,21 @@ def _fix(
                 of=of,
                 model=context.ports.config().role("escalation").model,
                 reason=first_error(failure),
+                kind=kind(failure),
+                afresh=fresh,
             ),
             key=f"escalation:{attempt}",
         )
         answer, code = context.ask_code(
             f"escalate-{attempt}",
             "escalation",
-            lambda: escalation_prompt(context.state(), best, offer(skills)),
+            lambda: (
+                code_prompt(context.state(), offer(skills), context.plan_for("escalation"))
+                if fresh
+                else escalation_prompt(context.state(), best, offer(skills))
+            ),
             # Each further attempt may look further afield.
-            temperature=0.2 * attempt,
+            temperature=FRESH_TEMPERATURE if fresh else 0.2 * attempt,
         )
         return context.write_candidate(attempt, answer, code)
 

@@ -164,6 +164,15 @@ class PromptWritten:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallQueued:
+    """A call waits: all its endpoints are full or busy. `position` is its place, 1 for the next."""
+
+    call: str
+    role: Role
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSent:
     """A call went to an endpoint; after a failover there is one of these for each endpoint tried.
 
@@ -265,12 +274,18 @@ class ExecutionFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscalationStarted:
-    """Attempt `attempt` (from 1) of `of` to mend the code with the stronger model."""
+    """Attempt `attempt` (from 1) of `of` by the stronger model, because of `reason`.
+
+    `kind` is a word of failures.Kind, '' in old logs. `afresh`: it is written from the goal alone,
+    where a further patch would not help; else it mends.
+    """
 
     attempt: int
     of: int
     model: str
     reason: str
+    kind: str = ""
+    afresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,6 +415,7 @@ Payload: TypeAlias = (
     | StageFinished
     | ToolsFound
     | PromptWritten
+    | CallQueued
     | RequestSent
     | TokensArrived
     | EndpointFailed

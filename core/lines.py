@@ -23,6 +23,8 @@ def lines(event: ev.Event) -> tuple[str, ...]:
             return (f"Packages: {', '.join(p.packages)}",)
         case ev.ToolsFound() as p:
             return (f"Tools: {', '.join(p.names) or 'none'} ({p.why})",)
+        case ev.CallQueued() as p:
+            return (f"{p.role}: waiting for a free endpoint (place {p.position} in the queue)...",)
         case ev.RequestSent() as p:
             return (f"{p.role}: asking {p.model} at {p.endpoint}...",)
         case ev.EndpointFailed() as p:

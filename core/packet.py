@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from core.events import Case, ExecutionFinished
+from core.failures import kind
 from core.inputs import told
 from core.prompts import render
 from core.state import CandidateState, RunState
@@ -15,6 +16,22 @@ MAX_FAILURES = 3
 MAX_STRATEGY = 2500
 MAX_ERROR = 3000
 MAX_STDOUT = 1000
+HINTS = {
+    "slow": "It takes too long: look for an endless loop, then for a faster way.",
+    "name": "A name is missing: import or define everything that the code uses.",
+}
+"""What a model is told besides, by kind of failure."""
+
+
+def code_prompt(state: RunState, tools: str, strategy: str) -> str:
+    """What a model is asked that writes the code afresh; `strategy` '' leaves the plan out."""
+    return render(
+        "code",
+        stub=code_stub(state.goal, state.name, state.signature),
+        strategy=head(strategy, MAX_STRATEGY),
+        tools=tools,
+        **surroundings(state),
+    )
 
 
 def code_stub(goal: str, name: str, signature: str) -> str:
@@ -86,6 +103,7 @@ def escalation_prompt(state: RunState, candidate: CandidateState, tools: str) ->
         tools=tools,
         code=candidate.code.strip("\n"),
         error=error_output(execution, state.cases) if execution else "The code was not executed.",
+        hint=HINTS.get(kind(execution), "") if execution else "",
         stdout=tail(execution.stdout.strip(), MAX_STDOUT) if execution else "",
         earlier=_earlier(state, candidate),
         name=state.name,

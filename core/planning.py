@@ -1,38 +1,17 @@
-"""The stages before anything runs: tools, strategy, code and tests."""
+"""The stages before anything runs: packages, tools, strategy and the first code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Sequence
 
-from core.ask import StepFailed
 from core.context import Context
 from core.errors import Cancelled
-from core.events import (
-    Case,
-    PackagesAwaited,
-    PackagesOffered,
-    Role,
-    StrategyWritten,
-    TestsWritten,
-    ToolsFound,
-)
-from core.packet import MAX_STRATEGY, code_stub, head, surroundings
+from core.events import PackagesAwaited, PackagesOffered, StrategyWritten, ToolsFound
+from core.packet import code_prompt, surroundings
 from core.prompts import render
 from core.replies import Plan, extract_plan
-from core.steps import Json
-from core.suite import cases_from_goal, cases_from_reply
+from core.suite import cases_from_goal
 from core.tools import Skill, offer
-
-GENERATED_CASES = 6
-ENOUGH_CASES = 2
-# Who is asked for test cases, and how warm, until there are enough: step, role, temperature.
-TEST_WRITERS: tuple[tuple[str, Role, float], ...] = (
-    ("tests", "generator", 0.2),
-    ("tests-stronger", "escalation", 0.2),
-    ("tests-again", "generator", 0.7),
-)
 
 
 def take_packages(context: Context) -> None:
@@ -64,10 +43,19 @@ def find_tools(context: Context) -> tuple[Skill, ...]:
 
 
 def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
-    """Ask the overseer for a short plan, and settle the name that the code must define."""
+    """Ask the overseer for a short plan, and settle the name that the code must define.
+
+    A goal that says it all needs no plan by the built-in model: measured, none of its calls would
+    be the better for it.
+    """
     goal = context.state().goal
     given = extract_plan("", goal)
     with context.writer.stage("strategy"):
+        enough = context.recorded("goal-is-enough", lambda: _is_enough(context, goal, given))
+        if enough:
+            written = StrategyWritten(text=enough, name=given.name, signature=given.signature)
+            context.writer.write(written, key="strategy")
+            return
         answer = context.ask(
             "strategy",
             "overseer",
@@ -89,92 +77,30 @@ def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
         )
 
 
+def _is_enough(context: Context, goal: str, given: Plan) -> str:
+    """In place of a plan, what the goal gives; '' where a plan is wanted."""
+    if not context.is_builtin("overseer") or f"{given.signature}:" not in goal:
+        return ""
+    examples = len(cases_from_goal(goal, given))
+    if not examples:
+        return ""
+    count = "an example" if examples == 1 else f"{examples} examples"
+    return f"The goal itself gives the signature and {count}: do what it says."
+
+
 def write_code(context: Context, skills: Sequence[Skill]) -> str:
-    """Ask the generator for candidate c0; its id."""
-    plan, goal = context.plan(), context.state().goal
+    """Ask the generator for candidate c0; its id, '' when another was verified first."""
     with context.writer.stage("code"):
-        answer, code = context.ask_code(
-            "code",
-            "generator",
-            lambda: render(
+        try:
+            answer, code = context.ask_code(
                 "code",
-                stub=code_stub(goal, plan.name, plan.signature),
-                strategy=_plan_for(context, "generator", plan),
-                tools=offer(skills),
-                **surroundings(context.state()),
-            ),
-            temperature=0.0,
-        )
+                "generator",
+                lambda: code_prompt(context.state(), offer(skills), context.plan_for("generator")),
+                temperature=0.0,
+                cancel=context.writer.race,
+            )
+        except Cancelled:
+            if context.writer.cancel.is_set():
+                raise
+            return ""
         return context.write_candidate(0, answer, code)
-
-
-def write_tests(context: Context) -> Json:
-    """The part that runs beside the code: test cases from goal and plan, never from the code.
-
-    Returns {"cases": [...]}, or {"failed", "message"} in place of an error.
-    """
-    try:
-        with context.writer.stage("tests"):
-            return {"cases": [asdict(case) for case in _cases(context, context.plan())]}
-    except Cancelled as error:
-        return {"failed": Cancelled.__name__, "message": error.message}
-    except StepFailed as error:
-        return {"failed": error.kind, "message": error.message}
-
-
-def _cases(context: Context, plan: Plan) -> tuple[Case, ...]:
-    """Your cases, then those that the models write; a second and third call only if needed."""
-    yours = cases = cases_from_goal(context.state().goal, plan)
-    for step, role, temperature in TEST_WRITERS:
-        answer = context.ask(
-            step,
-            role,
-            partial(_tests_prompt, context, role, plan, yours),
-            temperature=temperature,
-            max_tokens=700,
-            purpose="tests",
-        )
-        room = GENERATED_CASES - (len(cases) - len(yours))
-        cases = (*cases, *cases_from_reply(answer.text, plan, limit=room, taken=cases))
-        if len(cases) - len(yours) >= ENOUGH_CASES:
-            break
-    return cases
-
-
-def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case]) -> str:
-    return render(
-        "tests",
-        goal=context.state().goal,
-        strategy=_plan_for(context, role, plan),
-        name=plan.name,
-        signature=plan.signature,
-        call=_example_call(plan),
-        examples="\n".join(case.source for case in yours),
-        count=GENERATED_CASES,
-        **surroundings(context.state()),
-    )
-
-
-def take_tests(context: Context, written: Mapping[str, Json]) -> None:
-    """Put what the part returned into the log; Cancelled or StepFailed where it failed."""
-    if "failed" in written:
-        if written["failed"] == Cancelled.__name__:
-            raise Cancelled
-        raise StepFailed(written["failed"], written["message"])
-    cases = tuple(Case(**case) for case in written["cases"])
-    context.writer.write(TestsWritten(cases=cases), key="tests")
-
-
-def _plan_for(context: Context, role: Role, plan: Plan) -> str:
-    """The plan's text for this role's prompts.
-
-    Measured: one by the built-in model makes what its smaller sister writes worse, so none then.
-    """
-    return "" if context.is_builtin(role) else head(plan.text, MAX_STRATEGY)
-
-
-def _example_call(plan: Plan) -> str:
-    """How the tests prompt writes a call: a class needs an instance first."""
-    if plan.signature.lstrip().startswith("class"):
-        return f"{plan.name}(...).method(...)"
-    return f"{plan.name}(...)"

@@ -6,40 +6,24 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from core.cancel import Cancel
 from core.config import Config, EndpointConfig, Timeouts
 from core.endpoints import Client, Message, Reply, Request
+from core.endpoints.figures import LEAST_STREAM_S
 from core.errors import AppError, Cancelled, ModelAnswerError, NoEndpointLeft, SandboxError
 from core.events import Case
+from core.qualify_result import Qualification
 from core.qualify_tasks import CHARACTERS_PER_TOKEN, Task, tasks
 from core.replies import extract_code
 from core.sandbox import Sandbox
 
 LIMIT_S = 60.0
+# A place among the endpoint's calls, for the length of the block.
+Slot = Callable[[EndpointConfig, Cancel], AbstractContextManager[None]]
 _TIMEOUTS = Timeouts(connect_s=2.0, first_byte_s=LIMIT_S, idle_s=30.0, total_s=LIMIT_S)
-_LEAST_S = 0.005  # a reply that came in one piece says nothing about speed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Qualification:
-    """What a measurement found, `at` in unix seconds.
-
-    `passed` of `asked` tasks; `failed` names the others. Speeds are 0 when unknown. `note` says
-    why it ended early or what else was seen, '' for nothing; with `asked` 0 nothing was measured.
-    """
-
-    url: str
-    model: str
-    at: float
-    passed: int
-    asked: int
-    failed: tuple[str, ...]
-    first_token_s: float
-    tokens_per_s: float
-    seconds: float
-    note: str = ""
 
 
 def measure(
@@ -49,6 +33,7 @@ def measure(
     sandbox: Sandbox,
     *,
     cancel: Cancel,
+    slot: Slot = lambda endpoint, cancel: nullcontext(),
     told: Callable[[int, int], None] = lambda step, of: None,
     limit_s: float = LIMIT_S,
     now: Callable[[], float] = time.time,
@@ -56,7 +41,8 @@ def measure(
     """Ask the endpoint all tasks, at most `limit_s` seconds; `told` gets the task's number and
     their number before each.
 
-    Neither the rotation nor the figures of the app's own client know of it. Raises Cancelled.
+    Each task takes a `slot` of the endpoint's; else neither the rotation nor the figures of the
+    app's own client know of it. Raises Cancelled.
     """
     stop, found, began = Cancel(), _Found(), time.monotonic()
     timer = threading.Timer(limit_s, stop.set)
@@ -64,7 +50,7 @@ def measure(
     timer.start()
     take_back = cancel.on_set(stop.set)
     try:
-        _ask(config, endpoint, model, sandbox, stop, told, found)
+        _ask(config, endpoint, model, sandbox, stop, slot, told, found)
     except Cancelled:
         cancel.check()
         found.notes.append(f"stopped after {limit_s:.0f} s")
@@ -75,7 +61,7 @@ def measure(
     finally:
         take_back()
         timer.cancel()
-    return found.whole(endpoint.url, model, now(), time.monotonic() - began)
+    return found.whole(endpoint, model, now(), time.monotonic() - began)
 
 
 def _ask(
@@ -84,6 +70,7 @@ def _ask(
     model: str,
     sandbox: Sandbox,
     stop: Cancel,
+    slot: Slot,
     told: Callable[[int, int], None],
     found: _Found,
 ) -> None:
@@ -95,32 +82,13 @@ def _ask(
         every = tasks(settings.context_size(model))
         for number, task in enumerate(every):
             told(number + 1, len(every))
-            reply = client.chat_at(
-                "triage", model, [awake], _request(task), watcher=_Silent(), cancel=stop
-            )
+            with slot(awake, stop):
+                reply = client.chat_at(
+                    "triage", model, [awake], _request(task), watcher=_Silent(), cancel=stop
+                )
             found.take(task, reply, _passes(task, reply, sandbox, stop))
     finally:
         client.close()
-
-
-def summary(found: Qualification, now: float) -> str:
-    """Like "38 tokens/s, first token 0.4 s, 6 of 6, 2 days ago"."""
-    if not found.asked:
-        return f"not measured: {found.note}, {ago(now - found.at)}"
-    speed = f"{found.tokens_per_s:.0f} tokens/s, " if found.tokens_per_s else ""
-    return (
-        f"{speed}first token {found.first_token_s:.1f} s, "
-        f"{found.passed} of {found.asked}, {ago(now - found.at)}"
-    )
-
-
-def ago(seconds: float) -> str:
-    """Like "just now", "5 minutes ago" or "2 days ago"."""
-    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        count = int(seconds // size)
-        if count >= 1:
-            return f"{count} {word}{'s' if count > 1 else ''} ago"
-    return "just now"
 
 
 class _Silent:
@@ -147,7 +115,7 @@ class _Found:
         """`passes` None: nothing here could judge it."""
         self._firsts.append(reply.first_token_s)
         spent = reply.seconds - reply.first_token_s
-        if spent > _LEAST_S:
+        if spent > LEAST_STREAM_S:
             self._spent += spent
             self._tokens += reply.tokens_out or len(reply.text) / CHARACTERS_PER_TOKEN
         if passes is not None:
@@ -155,11 +123,14 @@ class _Found:
         if reply.prompt_truncated:
             self.notes.append("the server cut the long text to fit its context")
 
-    def whole(self, url: str, model: str, at: float, seconds: float) -> Qualification:
+    def whole(
+        self, endpoint: EndpointConfig, model: str, at: float, seconds: float
+    ) -> Qualification:
         # The first waited for the model to be loaded, the last for its long text to be read.
         short = self._firsts[1:5] or self._firsts
         return Qualification(
-            url=url,
+            id=endpoint.id,
+            url=endpoint.url,
             model=model,
             at=at,
             passed=sum(self._marks.values()),

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cattrs
 
 from core.endpoints.names import canonical
-from core.qualify import Qualification
+from core.qualify_reading import Book as _Book
+from core.qualify_reading import key_of, read
+from core.qualify_result import Qualification
 from core.qualify_tasks import tasks
 
 KEPT = 500
+# So many faults of a file are told, the others are like them.
+TOLD = 3
 # So many tasks fewer, or so small a share of the speed, is no chance.
 WORSE_BY, SLOWER_THAN = 2, 0.25
 LONG = "long text"
-_Book = dict[tuple[str, str], Qualification]
 _log = logging.getLogger(__name__)
 
 
@@ -28,33 +33,45 @@ class Book:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._kept = _load(path)
+        found = read(path)
+        if found.faults:
+            _log.warning(
+                "%s holds what is no measurement (%s); measure those endpoints again",
+                path,
+                "; ".join(found.faults[:TOLD]),
+            )
+        self._kept = found.book
 
     def add(self, found: Qualification) -> None:
-        """Keep this one, in place of an earlier one of the same endpoint and model."""
+        """Keep this one, in place of an earlier one of the same endpoint and model. One that could
+        not ask anything does not replace one that could: it is noted there."""
         with self._lock:
-            for one in (*_load(self._path).values(), found):
-                key = _key(one)
+            disk = read(self._path)
+            for key, one in disk.book.items():
                 if key not in self._kept or self._kept[key].at <= one.at:
                     self._kept[key] = one
-            _save(self._path, self._kept)
+            before = self._kept.get(key_of(found))
+            if before is not None and before.asked and not found.asked:
+                found = replace(before, note=f"not measured again: {found.note}")
+            self._kept[key_of(found)] = found
+            _save(self._path, self._kept, aside=bool(disk.faults))
 
-    def of(self, url: str, model: str) -> Qualification | None:
-        """The last measurement, None when there was none."""
+    def of(self, place: str, model: str) -> Qualification | None:
+        """The last measurement at the endpoint of this id, None when there was none."""
         with self._lock:
-            return self._kept.get((url, canonical(model)))
+            return self._kept.get((place, canonical(model)))
 
-    def remark(self, url: str, model: str) -> str:
+    def remark(self, place: str, model: str) -> str:
         """What to look at where the endpoint does clearly worse than others with the same model,
         '' where it doesn't."""
-        own = self.of(url, model)
+        own = self.of(place, model)
         if own is None or not own.asked:
             return ""
         with self._lock:
             others = [
                 found
-                for (place, name), found in self._kept.items()
-                if name == canonical(model) and place != url and found.asked
+                for (other, name), found in self._kept.items()
+                if name == canonical(model) and other != place and found.asked
             ]
         return _answers(own, others) or _forgets(own, others) or _speed(own, others)
 
@@ -70,13 +87,13 @@ def _answers(own: Qualification, others: list[Qualification]) -> str:
     hints = dict.fromkeys(one.hint for one in tasks(0) if one.name in failed)
     told = f"{own.passed} of {own.asked} against {best.passed} of {best.asked}"
     why = f": {', or '.join(hints)}" if hints else ""
-    return f"Answers worse than {best.url} with the same model ({told}){why}."
+    return f"Answers worse than {best.place} with the same model ({told}){why}."
 
 
 def _forgets(own: Qualification, others: list[Qualification]) -> str:
     for one in others:
         if LONG in own.failed and LONG not in one.failed and one.asked >= own.asked:
-            kept = f"Loses the start of a long text that {one.url} keeps"
+            kept = f"Loses the start of a long text that {one.place} keeps"
             return f"{kept}: its context may be cut short."
     return ""
 
@@ -85,27 +102,15 @@ def _speed(own: Qualification, others: list[Qualification]) -> str:
     fast = max(others, key=lambda one: one.tokens_per_s, default=None)
     if fast is None or not 0 < own.tokens_per_s < SLOWER_THAN * fast.tokens_per_s:
         return ""
-    return f"Much slower than {fast.url} with the same model."
+    return f"Much slower than {fast.place} with the same model."
 
 
-def _key(found: Qualification) -> tuple[str, str]:
-    return found.url, canonical(found.model)
-
-
-def _load(path: Path) -> _Book:
-    try:
-        found = cattrs.structure(json.loads(path.read_text("utf-8")), list[Qualification])
-    except FileNotFoundError:
-        return {}
-    except Exception as error:  # whatever is wrong with it: measurements can be made anew
-        _log.warning("%s can't be read (%s); endpoints must be measured again", path, error)
-        return {}
-    return {_key(one): one for one in found}
-
-
-def _save(path: Path, kept: _Book) -> None:
+def _save(path: Path, kept: _Book, *, aside: bool) -> None:
+    """`aside`: what stands in the file now is not ours to throw away."""
     latest = sorted(kept.values(), key=lambda one: one.at)[-KEPT:]
     try:
+        if aside:
+            _log.warning("%s was kept as %s", path, _put_aside(path))
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:
@@ -113,3 +118,13 @@ def _save(path: Path, kept: _Book) -> None:
         Path(file.name).replace(path)
     except OSError as error:
         _log.warning("%s can't be written (%s); the measurement holds until the end", path, error)
+
+
+def _put_aside(path: Path) -> Path:
+    numbers = itertools.count(1)
+    free = next(
+        place
+        for number in numbers
+        if not (place := path.with_name(f"{path.name}.{number}")).exists()
+    )
+    return path.rename(free)

@@ -97,7 +97,7 @@ def open_services(
             tryout=tryout,
             answers=answers,
             pulls=Pulls(client.probe),
-            qualifier=Qualifier(store.refresh, sandbox, config.data_dir / QUALIFICATIONS),
+            qualifier=Qualifier(store.refresh, client, sandbox, config.data_dir / QUALIFICATIONS),
         )
         if not idle:
             client.start()

@@ -47,7 +47,10 @@ class StageState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallState:
-    """One question to a model: `status` is running, done, failed or interrupted."""
+    """One question to a model: `status` is running, done, failed or interrupted.
+
+    `queued` is its place in the queue for an endpoint when it began to wait, 0 while it doesn't.
+    """
 
     call: str
     role: ev.Role
@@ -55,6 +58,7 @@ class CallState:
     prompt: str
     started_at: float
     status: str = "running"
+    queued: int = 0
     model: str = ""
     endpoint: str = ""
     context_size: int = 0
@@ -93,6 +97,11 @@ class CandidateState:
     def passes(self) -> bool:
         """Whether it was executed and passed every case that it was given."""
         return self.execution is not None and self.execution.status == "passed"
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was written from the goal alone, without a look at an earlier one."""
+        return self.attempt == 0 and not self.candidate.startswith("r")
 
     @property
     def passed_ids(self) -> frozenset[str]:
@@ -298,6 +307,7 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
             return replace(state, finished=ev.RunFinished(**values))
         case (
             ev.PromptWritten()
+            | ev.CallQueued()
             | ev.RequestSent()
             | ev.TokensArrived()
             | ev.EndpointFailed()
@@ -310,7 +320,9 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
 
 
 def _interrupted(calls: tuple[CallState, ...]) -> tuple[CallState, ...]:
-    return tuple(replace(c, status="interrupted") if c.status == "running" else c for c in calls)
+    return tuple(
+        replace(c, status="interrupted", queued=0) if c.status == "running" else c for c in calls
+    )
 
 
 def _stage_started(
@@ -357,6 +369,7 @@ def _judged_again(state: RunState) -> RunState:
 
 _CallPayload = (
     ev.PromptWritten
+    | ev.CallQueued
     | ev.RequestSent
     | ev.TokensArrived
     | ev.EndpointFailed
@@ -382,16 +395,20 @@ def _calls_changed(
 
 def _call(
     call: CallState,
-    payload: ev.RequestSent
+    payload: ev.CallQueued
+    | ev.RequestSent
     | ev.TokensArrived
     | ev.EndpointFailed
     | ev.ReplyReceived
     | ev.CallFailed,
 ) -> CallState:
     match payload:
+        case ev.CallQueued() as p:
+            return replace(call, queued=p.position)
         case ev.RequestSent() as p:
             return replace(
                 call,
+                queued=0,
                 model=p.model,
                 endpoint=p.endpoint,
                 context_size=p.context_size,
@@ -413,7 +430,7 @@ def _call(
                 finish_reason=p.finish_reason,
             )
         case ev.CallFailed() as p:
-            return replace(call, status="failed", error=p.error, message=p.message)
+            return replace(call, status="failed", queued=0, error=p.error, message=p.message)
 
 
 def unweighed(state: RunState) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from core.events import Case, CaseResult, Origin
+from core.events import Case, CaseResult
 from core.reading.asserts import comparison, is_tautology
 from core.reading.doctests import Example
 from core.reading.examples import examples
@@ -15,7 +16,7 @@ from core.reading.plans import Plan
 from core.reading.pysource import compiles, fingerprint, parse
 from core.reading.testcode import written_tests
 
-__all__ = ["Counts", "cases_from_goal", "cases_from_reply", "counts"]
+__all__ = ["Counts", "cases_from_goal", "cases_from_replies", "counts"]
 
 _MOST_FROM_GOAL = 20
 _MOST_READ = 300
@@ -63,21 +64,55 @@ def cases_from_goal(goal: str, plan: Plan) -> tuple[Case, ...]:
     Nothing is made up: what could be read in two ways, or contradicts another example of the goal,
     is no case.
     """
-    return _cases(examples(goal, plan), "yours", _MOST_FROM_GOAL, ())
+    drafts = _agreeing(_drafts(examples(goal, plan)))[:_MOST_FROM_GOAL]
+    return tuple(
+        Case(id=f"y{number}", source=draft.source, origin="yours")
+        for number, draft in enumerate(drafts, 1)
+    )
 
 
-def cases_from_reply(
-    text: str, plan: Plan, *, limit: int = 8, taken: Sequence[Case] = ()
+def cases_from_replies(
+    texts: Sequence[str], plan: Plan, *, limit: int = 8, yours: Sequence[Case] = ()
 ) -> tuple[Case, ...]:
-    """Cases g1, g2, ... out of a model's tests, at most `limit`; () when none is usable.
+    """Cases g1, g2, ... out of several draws of a model's tests, at most `limit` that count.
 
     Left out: tests that never reach the candidate, tautologies, copies of each other or of
-    `taken`, and contradictions. Of tests that expect different results of the same call, one of
-    the user's stands and the generated ones go; where none is the user's, all of them go, because
-    nothing tells which is right. What `taken` holds is never touched, and the numbers go on after
-    those of its generated cases.
+    `yours`, and what contradicts `yours`. What several draws hold comes first. Of tests that expect
+    different results of the same call, the one that the most draws hold stands; the others, and all
+    of them where none has most, are disputed from the start: shown, not counted.
     """
-    return _cases(written_tests(text, plan), "generated", limit, taken)
+    before = [draft for case in yours if (draft := _draft(case.source)) is not None]
+    taken = {draft.key for draft in before}
+    settled = {draft.call for draft in before if draft.call}
+    votes: dict[str, _Draft] = {}
+    count: Counter[str] = Counter()
+    for text in texts:
+        draw = {draft.key: draft for draft in _drafts(written_tests(text, plan))}
+        count.update(draw.keys())
+        votes = {**draw, **votes}
+    drafts = [d for d in votes.values() if d.key not in taken and d.call not in settled]
+    drafts.sort(key=lambda draft: -count[draft.key])  # stable: else in the order of the draws
+    doubted = _outvoted(drafts, count)
+    good = [draft for draft in drafts if draft.key not in doubted][: max(limit, 0)]
+    shown = [draft for draft in drafts if draft.key in doubted][: max(limit, 0)]
+    return tuple(
+        Case(id=f"g{n}", source=d.source, origin="generated", disputed=d.key in doubted)
+        for n, d in enumerate([*good, *shown], 1)
+    )
+
+
+def _outvoted(drafts: Sequence[_Draft], count: Counter[str]) -> set[str]:
+    """The keys of those that expect another result of a call than the one with the most votes."""
+    by_call: dict[str, list[_Draft]] = {}
+    for draft in drafts:
+        if draft.call:
+            by_call.setdefault(draft.call, []).append(draft)
+    found: set[str] = set()
+    for rivals in by_call.values():
+        most = max(count[draft.key] for draft in rivals)
+        winners = [draft for draft in rivals if count[draft.key] == most]
+        found |= {draft.key for draft in rivals if len(winners) > 1 or draft is not winners[0]}
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +139,21 @@ def _draft(source: str) -> _Draft | None:
     return _Draft(source, "\n".join(map(fingerprint, body)), call, expected)
 
 
-def _cases(
-    found: Iterable[Example], origin: Origin, limit: int, taken: Sequence[Case]
-) -> tuple[Case, ...]:
-    before = [draft for case in taken if (draft := _draft(case.source)) is not None]
-    seen = {draft.key for draft in before}
-    drafts: list[_Draft] = []
+def _drafts(found: Iterable[Example]) -> list[_Draft]:
+    """In order, without copies."""
+    drafts: dict[str, _Draft] = {}
     for example in islice(found, _MOST_READ):
         source = "\n".join([*example.setup, example.check])
         draft = _draft(tolerant(source))
-        if draft is not None and draft.key not in seen:
-            seen.add(draft.key)
-            drafts.append(draft)
-    left = _agreeing(drafts, before)
-    start = 1 + sum(case.origin == origin for case in taken)
-    return tuple(
-        Case(id=f"{origin[0]}{number}", source=draft.source, origin=origin)
-        for number, draft in enumerate(left[: max(limit, 0)], start)
-    )
+        if draft is not None:
+            drafts.setdefault(draft.key, draft)
+    return list(drafts.values())
 
 
-def _agreeing(drafts: Sequence[_Draft], before: Sequence[_Draft]) -> list[_Draft]:
-    """Without drafts that expect another result of a call than its peers or than `before`."""
+def _agreeing(drafts: Sequence[_Draft]) -> list[_Draft]:
+    """Without drafts that expect another result of a call than their peers."""
     expected: dict[str, set[str]] = {}
-    for draft in [*before, *drafts]:
+    for draft in drafts:
         if draft.call:
             expected.setdefault(draft.call, set()).add(draft.expected)
     return [draft for draft in drafts if len(expected.get(draft.call, ())) <= 1]

@@ -12,7 +12,7 @@ from core.errors import StorageError
 from core.events import CallFailed, Event, RunFinished, event_to_dict
 from core.inputs import read_paths
 from core.lines import lines
-from core.qualify import summary
+from core.qualify_result import summary
 from core.services import Services, open_services
 
 PASSED, NOT_PASSED, BAD_USAGE, NO_ENDPOINT = 0, 1, 2, 3
@@ -142,16 +142,16 @@ def _qualify(services: Services) -> None:
     for known in services.client.status():
         endpoints = services.config.current.role(known.role).endpoints
         for endpoint, (status, has_model, _) in zip(endpoints, known.endpoints, strict=True):
-            if status.reachable and has_model and (endpoint.url, known.model) not in measured:
-                measured.append((endpoint.url, known.model))
-                print(f"Measuring {known.model} at {endpoint.url}...", flush=True)
+            if status.reachable and has_model and (endpoint.id, known.model) not in measured:
+                measured.append((endpoint.id, known.model))
+                print(f"Measuring {known.model} at {endpoint.id}...", flush=True)
                 found = services.qualifier.run(endpoint, known.model, Cancel())
                 print(f"  {summary(found, found.at)}", flush=True)
                 if found.failed:
                     print(f"  not passed: {', '.join(found.failed)}")
                 if found.asked and found.note:
                     print(f"  {found.note}")
-    for remark in filter(None, (book.remark(url, model) for url, model in measured)):
+    for remark in filter(None, (book.remark(place, model) for place, model in measured)):
         print(f"! {remark}")
 
 

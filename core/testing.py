@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from itertools import count
 
@@ -19,18 +20,24 @@ KEPT_OUTPUT = 16_000
 
 
 def execute(
-    context: Context, candidate: str, skills: Sequence[Skill], *, again: str = ""
+    context: Context,
+    candidate: str,
+    skills: Sequence[Skill],
+    *,
+    again: str = "",
+    framed: bool = True,
 ) -> ExecutionFinished:
     """Run the candidate against every case that counts; skills are importable in it.
 
-    `again` names a further execution of the same candidate; it replaces the one before. The user's
-    answers up to the execution's end have their say in it, and in what the run does next.
+    `again` names a further execution of the same candidate; it replaces the one before. Parts of a
+    run that go on at the same time are not `framed` as a stage: the stages are the body's. The
+    user's answers up to the execution's end have their say in it, and in what the run does next.
     """
     name = f"{candidate}-{again}" if again else candidate
     for number in count():
-        finished, outdated = _once(
-            context, candidate, skills, f"{name}-answered-{number}" if number else name
-        )
+        step = f"{name}-answered-{number}" if number else name
+        with context.writer.stage("execute", step) if framed else nullcontext():
+            finished, outdated = _once(context, candidate, skills, step)
         if not outdated:
             break
     return finished
@@ -58,13 +65,12 @@ def _once(
         )
         return result | {"answers": answers, "outdated": writer.newest_answers() != answers}
 
-    with writer.stage("execute", name):
-        result = dict(context.recorded(f"execute-{name}", work))
-        # Runs that began before answers were known have neither.
-        writer.take_in(result.pop("answers", -1))
-        outdated = bool(result.pop("outdated", False))
-        finished = finished_execution(candidate, result)
-        writer.write(finished, key=f"execution:{name}")
+    result = dict(context.recorded(f"execute-{name}", work))
+    # Runs that began before answers were known have neither.
+    writer.take_in(result.pop("answers", -1))
+    outdated = bool(result.pop("outdated", False))
+    finished = finished_execution(candidate, result)
+    writer.write(finished, key=f"execution:{name}")
     return finished, outdated
 
 

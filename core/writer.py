@@ -40,6 +40,9 @@ class Writer:
         """Claim the run: from now on an earlier writer's events are refused."""
         self.run_id = run_id
         self.cancel = Cancel()
+        # Set as well when a candidate is verified: what else writes candidates then stops.
+        self.race = Cancel()
+        self.cancel.on_set(self.race.set)
         self._left = threading.Event()
         self._log = log
         self._epoch = log.claim(run_id)
@@ -132,6 +135,15 @@ class Writer:
                     continue
             state = apply(state, event)
         return state
+
+    def until(self, holds: Callable[[RunState], bool], cancel: Cancel) -> RunState:
+        """The run as soon as `holds` is true of it; raises Cancelled once `cancel` is set."""
+        while True:
+            state = self.state()
+            if holds(state):
+                return state
+            cancel.check()
+            self._log.wait(self.run_id, state.seq, timeout_s=0.5)
 
     @contextmanager
     def stage(

@@ -15,7 +15,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -35,7 +35,10 @@ class _Gone(Exception):
 
 
 class FakeOllama:
-    """`models` may be changed while it runs. `ollama` or `openai` False: no such API."""
+    """`models` may be changed while it runs. `ollama` or `openai` False: no such API.
+
+    `refused` are paths that a GET gets this status for; `loaded` what is in memory, None for all.
+    """
 
     def __init__(
         self,
@@ -44,10 +47,14 @@ class FakeOllama:
         *,
         ollama: bool = True,
         openai: bool = True,
+        refused: Mapping[str, int] | None = None,
+        loaded: Sequence[str] | None = None,
         port: int = 0,
     ) -> None:
         self.models = list(models)
         self.script = script
+        self.refused = dict(refused or {})
+        self.loaded = loaded
         self.apis = {"api": ollama, "v1": openai}
         self.requests: list[Seen] = []
         self.cancelled: list[Seen] = []
@@ -160,6 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._seen(None)
         models = self.fake.models
+        if self.path == "/api/ps" and self.fake.loaded is not None:
+            models = list(self.fake.loaded)
+        if self.path in self.fake.refused:
+            return self._json(self.fake.refused[self.path], {"error": "not for this key"})
         match self.path if self._speaks() else "":
             case "/":
                 self._send(200, b"Ollama is running", "text/plain; charset=utf-8")
@@ -173,6 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json(200, {"object": "list", "data": rows})
             case _:
                 self._send(404, b"404 page not found", "text/plain")
+        return None
 
     do_HEAD = do_GET
 

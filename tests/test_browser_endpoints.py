@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake_ollama import FakeOllama, Reply
 from fake_pull import PullingOllama
 from playwright.sync_api import Browser, Page, expect
 from test_qualify import able
@@ -58,3 +59,32 @@ def test_a_model_is_pulled_measured_and_its_endpoint_given_a_weight(
         expect(card).to_contain_text("Saved")
         role = load(site.config_path).role("generator")
         assert (role.strategy, role.endpoints[0].weight) == ("weighted", 5)
+
+
+def test_a_measurement_is_cancelled_and_a_secret_in_the_wrong_field_refused(
+    tmp_path: Path, page: Page
+) -> None:
+    with (
+        FakeOllama(script=[Reply(hang="headers")]) as server,
+        web(tmp_path, base_url=server.url) as site,
+        served(site) as url,
+    ):
+        page.set_viewport_size({"width": 390, "height": 800})
+        page.goto(f"{url}/endpoints")
+        page.get_by_role("button", name=f"Measure llama3 at {server.url}").click()
+        page.get_by_role("button", name=f"Cancel measuring llama3 at {server.url}").click()
+        expect(page.get_by_role("button", name=f"Measure llama3 at {server.url}")).to_be_visible()
+        assert server.wait(lambda: server.cancelled or not server.chats)
+        page.goto(f"{url}/settings")
+        card, before = page.locator("#role-generator"), site.config_path.read_text()
+        card.locator("#generator-more-0 summary").click()
+        card.get_by_label("Key", exact=True).first.select_option("env")
+        card.locator("#generator-0-key").fill("sk-4f1c9secret")
+        card.locator("#generator-0-headers").fill("X-Team: blue\nX-Floor")
+        card.get_by_role("button", name="Save", exact=True).last.click()
+        expect(card.locator("#generator-0-key-problem")).to_contain_text("no name of an")
+        expect(card.locator("#generator-0-headers-problem")).to_contain_text("Line 2")
+        expect(card.locator("#generator-0-key")).to_have_value("")
+        expect(card.locator("#generator-0-headers")).to_have_value("X-Team: blue\nX-Floor")
+        assert site.config_path.read_text() == before
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core import events as ev
-from core.dispute import contradicted
+from core.dispute import outvoted
 from core.state import RunState, fold
 
 CASES = (
@@ -71,20 +71,37 @@ def test_drafts_that_agree_outweigh_a_generated_case(
     drafts: list[dict[str, str]], expected: set[str]
 ) -> None:
     state = run_of(CASES, *drafts)
-    assert contradicted(state, ("c0", "d1", "d2")) == expected
+    assert outvoted(state) == expected
 
 
 def test_the_same_program_twice_by_one_model_is_one_opinion() -> None:
     state = run_of(CASES, RIGHT, RIGHT)
     same = tuple(replace(candidate, code="x = 0") for candidate in state.candidates)
-    assert contradicted(replace(state, candidates=same), ("c0", "d1")) == frozenset()
+    assert outvoted(replace(state, candidates=same)) == frozenset()
 
 
-def test_without_a_case_of_yours_nothing_is_disputed() -> None:
-    state = run_of(CASES[1:], {"g1": "got 2"}, {"g1": "got 2"})
-    assert contradicted(state, ("c0", "d1")) == frozenset()
+def by(state: RunState, *models: str) -> RunState:
+    pairs = zip(state.candidates, models, strict=True)
+    return replace(state, candidates=tuple(replace(c, model=model) for c, model in pairs))
 
 
-def test_only_drafts_count_because_attempts_have_seen_the_case() -> None:
+def test_without_a_case_of_yours_two_models_must_agree_or_three_candidates() -> None:
+    wrong = {"g1": "got 2, expected 3"}
+    two = run_of(CASES[1:], wrong, wrong)
+    assert outvoted(two) == frozenset()
+    assert outvoted(by(two, "small", "large")) == {"g1"}
+    assert outvoted(run_of(CASES[1:], wrong, wrong, wrong)) == {"g1"}
+
+
+def test_an_attempt_is_no_witness_because_it_has_seen_the_case() -> None:
     state = run_of(CASES, RIGHT, RIGHT)
-    assert contradicted(state, ("c0",)) == frozenset()
+    second = replace(state.candidates[1], attempt=1)
+    assert outvoted(replace(state, candidates=(state.candidates[0], second))) == frozenset()
+
+
+def test_most_votes_decide() -> None:
+    other = {"y1": "", "g1": "got 4, expected 3"}
+    passing = {"y1": "", "g1": ""}
+    assert outvoted(run_of(CASES, RIGHT, RIGHT, other)) == {"g1"}
+    assert outvoted(run_of(CASES, RIGHT, RIGHT, passing)) == {"g1"}
+    assert outvoted(run_of(CASES, RIGHT, RIGHT, passing, passing)) == frozenset()

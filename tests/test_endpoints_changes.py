@@ -117,6 +117,16 @@ def test_calls_without_a_pause_survive_constant_changes(site: Site) -> None:  # 
     assert [row[0].in_flight for row in rows] == [0] * len(rows)
 
 
+def test_a_call_with_an_older_configuration_undoes_nothing(site: Site) -> None:
+    with FakeOllama() as one, FakeOllama() as two:
+        site.use(one)
+        older = site.config
+        site.use(two)
+        ask(site.client)
+        site.client._parts.monitor.noticed(older)  # as a call does that began just before
+        assert [row[0].calls for row in site.client.status()[1].endpoints] == [1]
+
+
 def test_a_file_that_is_wrong_changes_nothing(tmp_path: Path) -> None:  # scenario 24
     with FakeOllama(script=["fine"]) as server:
         path = tmp_path / "config.yaml"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import pytest
-from endpoint_helpers import MODEL, Recorder, ask, client_for, dead_url
+from endpoint_helpers import HELLO, MODEL, Recorder, ask, client_for, dead_url
 from fake_ollama import FakeOllama, Reply
 
 from core.cancel import Cancel
+from core.config import EndpointConfig
 from core.endpoints.figures import NO_FIGURES, POINTS, WINDOW, Ledger, quantile
 from core.errors import Cancelled, NoEndpointLeft
 
@@ -97,3 +99,60 @@ def test_a_call_under_way_is_in_flight_and_a_cancelled_one_leaves_nothing() -> N
         figures = client.status()[1].figures
     assert watcher.of("seen")[0] == (1, 1)
     assert (figures.calls, figures.in_flight, figures.errors) == (0, 0, {})
+
+
+def test_waiting_for_a_slot_does_not_slow_the_roles_tokens() -> None:
+    gate = threading.Event()
+    reply = Reply(text="0123456789" * 4, pause=0.01)
+    with (
+        FakeOllama(script=[Reply(text="0123456789", chunk=5, pause=gate), reply]) as server,
+        client_for(server.url) as client,
+    ):
+        one_at_a_time = [EndpointConfig(url=server.url, max_inflight=1)]
+
+        def call(watcher: Recorder) -> None:
+            client.chat_at(
+                "generator", MODEL, one_at_a_time, HELLO, watcher=watcher, cancel=Cancel()
+            )
+
+        holder, waiter = Recorder(), Recorder()
+        threads = [threading.Thread(target=call, args=(one,)) for one in (holder, waiter)]
+        threads[0].start()
+        assert server.wait(lambda: server.chats)
+        threads[1].start()
+        while not client.status()[1].waiting:
+            threads[1].join(0.01)
+        threads[1].join(0.3)  # it waits for so long at least
+        gate.set()
+        for thread in threads:
+            thread.join()
+        role = client.status()[1]
+    own, endpoint = role.figures.points[-1], role.endpoints[0][0].figures
+    assert own.seconds > 0.3
+    assert own.tokens_per_s == pytest.approx(endpoint.points[-1].tokens_per_s)
+    assert role.figures.tokens_per_s == pytest.approx(endpoint.tokens_per_s)
+
+
+def test_a_reply_in_one_piece_says_nothing_about_speed() -> None:
+    ledger = Ledger()
+    ledger.began("a", "a")
+    ledger.served("a", seconds=1.005, first_token_s=1.0, tokens=500)
+    assert ledger.of("a").tokens_per_s == 0
+    assert ledger.of("a").points[0].tokens_per_s == 0
+    ledger.served("a", seconds=3.0, first_token_s=1.0, tokens=20)
+    assert ledger.of("a").tokens_per_s == 10
+
+
+@pytest.mark.parametrize("off", [{"disabled": True}, {"drain": True}])
+def test_what_was_not_asked_is_nobodys_last_error(off: dict[str, bool]) -> None:
+    dead = dead_url()
+    with client_for(dead) as client:
+        for endpoints, word in (
+            ([EndpointConfig(url=dead), EndpointConfig(url=dead_url(), **off)], "refused"),
+            ([EndpointConfig(url=dead, **off)], "disabled" if "disabled" in off else "draining"),
+        ):
+            with pytest.raises(NoEndpointLeft):
+                client.chat_at(
+                    "generator", MODEL, endpoints, HELLO, watcher=Recorder(), cancel=Cancel()
+                )
+            assert client.status()[1].figures.points[-1].error == word

@@ -125,6 +125,31 @@ def test_silence_ends_it() -> None:
         assert time.monotonic() - began < 2
 
 
+def test_one_address_with_two_keys_is_two_endpoints(tmp_path: Path) -> None:
+    def keyed(name: str) -> EndpointConfig:
+        (tmp_path / name).write_text("secret")
+        return at(server.url, auth=AuthConfig(type="bearer", file=tmp_path / name))
+
+    def script(sock: Any, server: RawServer) -> None:
+        sock.sendall(HEAD + WHOLE)
+        sock.recv(1)
+
+    with RawServer([script]) as server, pulls() as opened:
+        one, other, bare = keyed("one"), keyed("other"), at(server.url)
+        for endpoint in (one, other):
+            assert opened.start(endpoint, MODEL).endpoint == endpoint.id
+            until(opened, endpoint.id, lambda pull: pull.bytes_done == 80)
+        assert server.connections == 2
+        assert opened.cancel(one.id, MODEL).phase == "cancelled"  # type: ignore[union-attr]
+        assert [opened.state(each.id, MODEL).phase for each in (one, other)] == [  # type: ignore[union-attr]
+            "cancelled",
+            "pulling",
+        ]
+        assert opened.state(server.url, MODEL).endpoint == other.id  # type: ignore[union-attr]
+        opened.start(bare, MODEL)
+        assert opened.state(server.url, MODEL).endpoint == bare.id  # type: ignore[union-attr]
+
+
 def test_one_at_a_time_and_a_cancel_that_closes_the_connection() -> None:
     left = threading.Event()
 
@@ -175,7 +200,7 @@ def test_the_key_goes_along_and_is_never_told(tmp_path: Path) -> None:
         pulls() as opened,
     ):
         opened.start(at(server.url, auth=AuthConfig(file=key)), MODEL)
-        message = ended(opened, server.url).message
+        message = ended(opened, f"{server.url} (bearer {key})").message
     assert "bad key [secret]" in message
 
 

@@ -130,6 +130,46 @@ def test_a_released_slot_goes_to_who_waited_first() -> None:  # scenario 27
     assert waiting[3].places == sorted(waiting[3].places, reverse=True)
 
 
+def test_a_release_wakes_only_who_gets_the_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.endpoints.waiting.LOOK_S", 60.0)
+    rot, asked, lock = Rotation(time.monotonic, lambda: 1.0), 0, threading.Lock()
+
+    def endpoints() -> tuple[EndpointConfig, ...]:
+        nonlocal asked
+        with lock:
+            asked += 1  # who wakes up asks anew
+        return (A,)
+
+    held, count = taken(rot, A), 40
+    waiting = [Waiting(rot, endpoints, limit_s=60.0) for _ in range(count)]
+    for one in waiting[: count // 2]:
+        rot.release(held)
+        lease = one.end()
+        assert lease is not None
+        held = lease
+    for one in waiting[count // 2 :]:
+        one.cancel.set()
+        one.end()
+    rot.release(held)
+    # On coming, on looking, on being told its place; and once more when served or cancelled.
+    assert asked <= 4 * count
+
+
+def test_who_can_use_what_comes_free_need_not_wait_for_who_cannot() -> None:
+    rot = Rotation(time.monotonic, lambda: 1.0)
+    a, b = taken(rot, A), taken(rot, B)
+    waiting = [Waiting(rot, lambda: (A,)) for _ in range(3)] + [Waiting(rot, lambda: (B,))]
+    rot.release(b)
+    served = waiting[3].end()
+    assert served is not None
+    assert served.url == B.url
+    rot.release(a)
+    for one in waiting[:3]:
+        lease = one.end()
+        assert lease is not None
+        rot.release(lease)
+
+
 def test_one_run_with_many_calls_does_not_hold_up_another() -> None:
     rot = Rotation(time.monotonic, lambda: 1.0)
     held = taken(rot, A)

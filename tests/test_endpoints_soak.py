@@ -18,7 +18,7 @@ from endpoint_helpers import HELLO, MODEL, Clock, Recorder, ask, client_for, con
 from fake_ollama import FakeOllama, Reply
 
 from core.cancel import Cancel
-from core.config import EndpointConfig, RoleConfig
+from core.config import EndpointConfig, RoleConfig, Timeouts
 from core.endpoints import Client
 from core.endpoints.faults import Effect
 from core.endpoints.lease import Lease, Wanted
@@ -129,6 +129,27 @@ def _drive(client: Client, clock: Clock, outcomes: Counter[str], calls: int) -> 
 def _open_files() -> int:
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+def test_more_calls_at_a_time_than_most_keep_their_connections(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    count, gate = 160, threading.Event()
+    with FakeOllama(script=[Reply(text="ok", pause=gate)]) as server:
+        made = config(server.url, timeouts=Timeouts())
+        endpoint = EndpointConfig(url=server.url, kind="ollama", max_inflight=1024)
+        entry = RoleConfig(model=MODEL, endpoints=(endpoint,))
+        settings = replace(made, models={**made.models, "generator": entry})
+        client = Client(lambda: settings)
+        threads = [threading.Thread(target=ask, args=(client,)) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        assert server.wait(lambda: len(server.chats) == count, 60)
+        gate.set()
+        for thread in threads:
+            thread.join()
+        client.close()
+    assert "pool is full" not in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

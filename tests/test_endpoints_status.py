@@ -69,6 +69,49 @@ def test_what_a_probe_found_steers_the_next_call() -> None:
     assert lacks.chats == []
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_gateway_without_a_list_of_models_keeps_serving(status: int) -> None:
+    """Several have none, or refuse it to keys that may chat."""
+    with (
+        FakeOllama(script=["from the gateway"], refused={"/v1/models": status}) as gateway,
+        FakeOllama() as other,
+        client_for(f"{gateway.url}/v1", other.url) as client,
+    ):
+        for _ in range(2):  # never asked before, and after it has served
+            client.probe()
+            [(seen, has, mend), _] = client.status()[1].endpoints
+            assert (seen.state == "misconfigured", has, mend) == (False, None, "")
+            assert f"HTTP {status}" in seen.message
+            assert [ask(client).endpoint for _ in range(2)] == [gateway.url, other.url]
+        assert client.status()[1].endpoints[0][0].reachable
+
+
+@pytest.mark.parametrize("suffix", ["", "/v1"])
+def test_a_look_that_finds_nobody_counts_whatever_was_served_before(suffix: str) -> None:
+    with FakeOllama() as server, client_for(f"{server.url}{suffix}") as client:
+        ask(client)
+        server.close()
+        [(seen, _, mend)] = client.probe()[1].endpoints
+    assert (seen.state, seen.reachable) == ("open", False)
+    assert "Can't reach" in mend
+
+
+def test_an_ollama_server_that_served_is_not_taken_out_by_a_refused_list() -> None:
+    with (
+        FakeOllama(script=["served"]) as server,
+        client_for(server.url, dead_url()) as client,
+    ):
+        server.refused["/api/tags"] = 403
+        client.probe()
+        assert client.status()[1].endpoints[0][0].state == "misconfigured"
+    with FakeOllama(script=["served"]) as server, client_for(server.url) as client:
+        ask(client)
+        server.refused["/api/tags"] = 403
+        client.probe()
+        assert client.status()[1].endpoints[0][0].state == "healthy"
+        assert client.status()[1].why == ""
+
+
 def test_the_background_look_starts_at_once_and_ends_with_the_client() -> None:
     with FakeOllama() as server, client_for(server.url) as client:
         client.start()

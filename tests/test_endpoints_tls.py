@@ -71,14 +71,31 @@ def test_the_settings_of_one_endpoint_are_not_anothers(
     strict.close()
 
 
-def test_a_ca_file_that_is_not_there_is_named(
-    secure: tuple[FakeOllama, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("gone.pem", "no such file or directory"),
+        ("folder", "is a directory"),
+        ("empty.pem", "it holds no certificate in PEM form"),
+        ("page.html", "it holds no certificate in PEM form"),
+    ],
+)
+def test_a_ca_file_that_cannot_be_used_is_named_with_the_reason(
+    secure: tuple[FakeOllama, str], tmp_path: Path, name: str, why: str
 ) -> None:
     _, url = secure
-    client = client_of(EndpointConfig(url=url, ca_file=tmp_path / "gone.pem"))
-    with pytest.raises(NoEndpointLeft, match=r"there is no ca_file .*gone\.pem"):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.pem").write_text("")
+    (tmp_path / "page.html").write_text("<html>not found</html>")
+    client = client_of(EndpointConfig(url=url, ca_file=tmp_path / name))
+    with pytest.raises(NoEndpointLeft) as caught:
         ask(client)
     client.close()
+    [attempt] = caught.value.attempts
+    assert attempt.error == "certificate"  # type: ignore[attr-defined]
+    assert attempt.message.startswith(
+        f"The ca_file {tmp_path / name} of {url} can't be used: {why}"
+    )
 
 
 def test_http_to_a_tls_port_is_told_from_a_model_server(secure: tuple[FakeOllama, str]) -> None:

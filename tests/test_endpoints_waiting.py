@@ -13,6 +13,9 @@ from fake_ollama import FakeOllama, Reply
 from core.cancel import Cancel
 from core.config import Config, EndpointConfig, RoleConfig, Timeouts
 from core.endpoints import Client, Request
+from core.endpoints.faults import Effect
+from core.endpoints.lease import Wanted
+from core.endpoints.rotation import Rotation
 from core.errors import Cancelled, NoEndpointLeft
 
 
@@ -70,13 +73,54 @@ def test_a_call_that_waited_in_vain_says_where_it_stood() -> None:  # scenario 2
         first.start()
         assert server.wait(lambda: len(server.chats) == 1)
         began = time.monotonic()
-        with pytest.raises(NoEndpointLeft, match=r"full or busy all the time \(place 1"):
+        with pytest.raises(NoEndpointLeft, match=r"full: 1 of 1 calls under way \(place 1"):
             ask(client)
         assert 0.15 < time.monotonic() - began < 0.4  # half of the call's time
         assert client.status()[1].figures.errors["queue_timeout"] == 1
         gone.set()
         first.join()
         client.close()
+
+
+def test_a_full_queue_says_what_is_full_and_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.endpoints.waiting.QUEUE_LIMIT", 1)
+    gate, watcher = threading.Event(), Queued()
+    with FakeOllama(script=[Reply(text="slow", pause=gate), "fine"]) as server:
+        settings = capped(1, server.url)
+        client = Client(lambda: settings)
+        first = threading.Thread(target=ask, args=(client,))
+        first.start()
+        assert server.wait(lambda: len(server.chats) == 1)
+        second = threading.Thread(target=ask, args=(client,), kwargs={"watcher": watcher})
+        second.start()
+        assert wait_for(lambda: watcher.of("queued") == [1], 5)
+        with pytest.raises(NoEndpointLeft) as caught:
+            ask(client)
+        gate.set()
+        first.join()
+        second.join()
+        client.close()
+    message = caught.value.message
+    assert f"{server.url}: full: 1 of 1 calls under way. The queue is full: 1 call" in message
+    assert "raise `max_inflight`" in message
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"),
+    [
+        (Effect.OPEN, "in a cooldown after a failure: said so"),
+        (Effect.BUSY, "asked for a break: said so"),
+        (Effect.MODEL_MISSING, f"has no {MODEL}, or no memory for it"),
+    ],
+)
+def test_what_keeps_calls_away_is_called_by_its_name(effect: Effect, words: str) -> None:
+    endpoint = EndpointConfig(url="http://a:1", max_inflight=1)
+    rot = Rotation(time.monotonic, lambda: 1.0)
+    lease = rot.begin(Wanted(role="generator", model=MODEL, endpoints=(endpoint,)))
+    assert lease is not None
+    assert rot.why_not(endpoint, MODEL) == "full: 1 of 1 calls under way"
+    rot.release(lease, effect, "said so")
+    assert rot.why_not(endpoint, MODEL) == words
 
 
 def _until_cancelled(client: Client, cancel: Cancel) -> None:

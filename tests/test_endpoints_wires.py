@@ -196,12 +196,15 @@ def test_server_sent_events(body: bytes, outcome: str) -> None:
     assert sse_reply(body) == outcome
 
 
+HOURS = {"Retry-After": "9999"}
+
+
 @pytest.mark.parametrize(
     ("reply", "error", "words"),
     [
         (Reply(status=500, error="llama runner process has terminated"), "server_error", "runner"),
         (Reply(status=500, error="model requires more system memory"), "out_of_memory", "memory"),
-        (Reply(status=429, error="slow down"), "rate_limited", "slow down"),
+        (Reply(status=429, error="slow down", headers=HOURS), "rate_limited", "slow down"),
         (Reply(status=401, error="unauthorized"), "forbidden", "key rejected"),
         (Reply(status=403, raw=b""), "forbidden", "OLLAMA_HOST"),
         (Reply(status=404, raw=b"404 page not found"), "no_such_api", "no such API"),

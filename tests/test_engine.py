@@ -111,11 +111,14 @@ def test_each_attempt_is_shown_the_latest_error(opened: Services, play: Play) ->
 
 
 def test_gives_up_honestly_after_three_attempts(opened: Services, play: Play) -> None:
-    play.code = fenced(WRONG)
-    play.escalate = [fenced(f"def add(a, b):\n    return a * b + {n}\n") for n in range(5, 9)]
+    others = [fenced(f"def add(a, b):\n    return a * b + {n}\n") for n in range(5, 9)]
+    play.code, play.escalate = [fenced(WRONG), others[2]], others
     state = carry_out(opened, "add two numbers")
     assert state.outcome == "failed"
     assert [e.attempt for e in state.escalations] == [1, 2, 3]
+    # A third patch rarely helps: the last attempt is asked for code as the first one was.
+    assert [e.afresh for e in state.escalations] == [False, False, True]
+    assert [e.kind for e in state.escalations] == ["wrong"] * 3
     assert len(state.candidates) == 4
     assert state.finished is not None
     assert "2 of 2 cases did not pass" in state.finished.reason

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from endpoint_helpers import config, dead_url
+from endpoint_helpers import client_for, config, dead_url
 from fake_ollama import FakeOllama, Reply
 from web_services import shared_sandbox
 
@@ -15,8 +15,9 @@ from core.cancel import Cancel
 from core.config import EndpointConfig
 from core.errors import BadInput, Cancelled
 from core.qualified import Qualifier
-from core.qualify import Qualification, measure, summary
+from core.qualify import measure
 from core.qualify_book import Book
+from core.qualify_result import Qualification, summary
 from core.qualify_tasks import PASSWORD, answer, tasks
 from core.terminal import check
 
@@ -128,6 +129,11 @@ def test_it_is_told_in_a_line(age_s: float, words: str) -> None:
     assert told == f"38 tokens/s, first token 0.4 s, 6 of 6, {words}"
 
 
+def test_a_first_token_in_no_time_is_told_in_milliseconds() -> None:
+    told = summary(found("http://a", first_token_s=0.004), 1000.0)
+    assert "first token 4 ms, " in told
+
+
 @pytest.mark.parametrize("text", ["x", '"x".', "```\nx\n```", "<think>y</think> x"])
 def test_answers_are_freed_of_what_surrounds_them(text: str) -> None:
     assert answer(text) == "x"
@@ -136,34 +142,6 @@ def test_answers_are_freed_of_what_surrounds_them(text: str) -> None:
 def test_the_long_text_fits_the_context() -> None:
     assert len(tasks(1024)[-1].prompt) < 1024 * 3.5
     assert tasks(8192)[-1].prompt.count(PASSWORD) == 1
-
-
-def test_a_bad_one_among_good_ones_is_unmasked(tmp_path: Path) -> None:
-    book = Book(tmp_path / "q.json")
-    book.add(found("http://good"))
-    book.add(found("http://bad", passed=3, failed=("one word", "JSON", "long text")))
-    book.add(found("http://cut", passed=5, failed=("long text",)))
-    book.add(found("http://slow", tokens_per_s=3.0))
-    book.add(found("http://other", model="tiny", passed=1, failed=("JSON",)))
-    assert "(3 of 6 against 6 of 6): its prompt template" in book.remark("http://bad", MODEL)
-    assert "context may be cut short" in book.remark("http://bad", MODEL)
-    assert "Loses the start of a long text" in book.remark("http://cut", f"{MODEL}:latest")
-    assert "Much slower than http://" in book.remark("http://slow", MODEL)
-    assert [book.remark(url, MODEL) for url in ("http://good", "http://new")] == ["", ""]
-    assert book.remark("http://other", "tiny") == ""
-
-
-def test_measurements_are_kept_and_the_newest_counts(tmp_path: Path) -> None:
-    path = tmp_path / "q.json"
-    one, other = Book(path), Book(path)
-    one.add(found("http://a", at=1.0))
-    other.add(found("http://a", at=5.0))
-    one.add(found("http://b"))
-    kept = Book(path).of("http://a", MODEL)
-    assert kept is not None
-    assert kept.at == 5.0
-    path.write_text("{broken")
-    assert Book(path).of("http://a", MODEL) is None
 
 
 def test_check_measures_each_endpoint_and_model_once(
@@ -185,10 +163,53 @@ def test_check_measures_each_endpoint_and_model_once(
     assert Book(tmp_path / "data" / "qualifications.json").of(bad.url, MODEL) is not None
 
 
+def test_a_task_waits_for_its_place_among_the_calls_of_the_endpoint(tmp_path: Path) -> None:
+    with FakeOllama(script=able) as server, client_for(server.url) as client:
+        endpoint = EndpointConfig(url=server.url, max_inflight=1)
+        qualifier = Qualifier(
+            lambda: config(server.url), client, shared_sandbox(), tmp_path / "q.json"
+        )
+        held = client.slot(endpoint, MODEL, limit_s=5, cancel=Cancel())
+        with held:
+            qualifier.start(endpoint, MODEL)
+            assert not server.wait(lambda: server.chats, 0.3)
+            waiting = qualifier.running(server.url, MODEL)
+            assert waiting is not None
+            assert waiting.step == 1
+        assert server.wait(lambda: len(server.chats) == 6, 60)
+        qualifier.close()
+        assert client.status()[1].endpoints[0][0].in_flight == 0
+        assert client.counters == {}
+
+
+def test_an_endpoint_that_stays_full_is_told(tmp_path: Path) -> None:
+    with FakeOllama(script=able) as server, client_for(server.url) as client:
+        endpoint = EndpointConfig(url=server.url, max_inflight=1)
+        with client.slot(endpoint, MODEL, limit_s=5, cancel=Cancel()):
+            one = measure(
+                config(server.url),
+                endpoint,
+                MODEL,
+                shared_sandbox(),
+                cancel=Cancel(),
+                slot=lambda at, stop: client.slot(at, MODEL, limit_s=0.01, cancel=stop),
+            )
+        assert server.chats == []
+    assert (one.asked, one.note) == (
+        0,
+        f"{server.url} was full for 0 s: it takes 1 of our calls at a time",
+    )
+
+
 def test_one_measurement_at_a_time_for_an_endpoint(tmp_path: Path) -> None:
-    with FakeOllama(script=[Reply(hang="headers")]) as server:
+    with (
+        FakeOllama(script=[Reply(hang="headers")]) as server,
+        client_for(server.url) as client,
+    ):
         endpoint = EndpointConfig(url=server.url)
-        qualifier = Qualifier(lambda: config(server.url), shared_sandbox(), tmp_path / "q.json")
+        qualifier = Qualifier(
+            lambda: config(server.url), client, shared_sandbox(), tmp_path / "q.json"
+        )
         assert qualifier.start(endpoint, MODEL) == qualifier.start(endpoint, f"{MODEL}:latest")
         with pytest.raises(BadInput):
             qualifier.start(endpoint, "tinyllama")

@@ -12,7 +12,7 @@ from pieces import modules, replies
 
 from core.errors import ModelAnswerError
 from core.replies import extract_code, extract_plan, extract_scores, extract_verdict
-from core.suite import cases_from_goal, cases_from_reply
+from core.suite import cases_from_goal, cases_from_replies
 
 WRAPPINGS = [
     lambda code: code,
@@ -94,11 +94,12 @@ def test_any_text_makes_a_plan_and_opinions(text: str, goal: str) -> None:
 def test_any_text_makes_cases_that_compile(text: str, goal: str) -> None:
     plan = extract_plan("", goal)
     yours = cases_from_goal(goal, plan)
-    generated = cases_from_reply(text, plan, taken=yours)
+    generated = cases_from_replies([text, goal], plan, yours=yours)
     cases = [*yours, *generated]
     for case in cases:
         compile(case.source, "<case>", "exec")
     assert len(yours) <= 20
-    assert len(generated) <= 8
+    assert sum(not case.disputed for case in generated) <= 8
+    assert len(generated) <= 16
     assert len({case.id for case in cases}) == len(cases)
     assert len({case.source for case in cases}) == len(cases)

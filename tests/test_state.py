@@ -121,6 +121,28 @@ def test_a_failover_clears_the_text_of_the_failed_endpoint() -> None:
     assert state.calls[0].text == "whole"
 
 
+def test_a_call_in_the_queue_shows_its_place_until_it_is_sent() -> None:
+    sent = ev.RequestSent(
+        call="c",
+        role="generator",
+        model="m",
+        endpoint="a",
+        characters=1,
+        prompt_tokens_estimated=1,
+        context_size=8192,
+    )
+    told = logged(
+        STARTED,
+        ev.PromptWritten(call="c", role="generator", purpose="code", text="p"),
+        ev.CallQueued(call="c", role="generator", position=3),
+        sent,
+        ev.CallQueued(call="c", role="generator", position=1),
+        ev.CallFailed(call="c", error="NoEndpointLeft", message="x"),
+    )
+    places = [fold(told[: count + 1]).calls[0].queued for count in range(2, 6)]
+    assert places == [3, 0, 1, 0]
+
+
 def test_a_stage_that_runs_again_is_under_way_again() -> None:
     state = fold(
         logged(

@@ -6,10 +6,12 @@ import textwrap
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.events import Case
 from core.replies import Plan
-from core.suite import cases_from_goal, cases_from_reply
+from core.suite import cases_from_goal, cases_from_replies
 
 PLAN = Plan(text="Raises Trouble when empty.", name="f", signature="def f(x)")
 ACCOUNT = Plan(text="", name="Account", signature="class Account")
@@ -21,7 +23,8 @@ TWO = ["assert f(2) == 4", "assert f(3) == 9"]
 
 
 def sources(text: str, plan: Plan = PLAN, taken: tuple[Case, ...] = ()) -> list[str]:
-    return [case.source for case in cases_from_reply(textwrap.dedent(text), plan, taken=taken)]
+    cases = cases_from_replies([textwrap.dedent(text)], plan, yours=taken)
+    return [case.source for case in cases if not case.disputed]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,13 @@ def test_a_broken_test_function_loses_only_itself() -> None:
     assert sources(text, ACCOUNT) == ["assert Account(2).x"]
 
 
-def test_contradictions_go() -> None:
+def test_contradictions_are_disputed() -> None:
+    cases = cases_from_replies(["assert f(2) == 4\nassert f(2) == 5\nassert f(3) == 9"], PLAN)
+    assert [(case.id, case.source, case.disputed) for case in cases] == [
+        ("g1", "assert f(3) == 9", False),
+        ("g2", "assert f(2) == 4", True),
+        ("g3", "assert f(2) == 5", True),
+    ]
     assert sources("assert f(2) == 4\nassert f(2) == 5\nassert f(3) == 9") == ["assert f(3) == 9"]
     assert sources("assert f(2) == True\nassert not f(2)\nassert f(3) == 9") == ["assert f(3) == 9"]
     assert sources("x = 1\nassert f(x) == 1\nx = 2\nassert f(x) == 2") == [
@@ -163,14 +172,38 @@ def test_your_case_stands_against_a_generated_one() -> None:
     assert sources("assert f(0.5) == 0.25\nassert f( 2) == 4", taken=yours) == []
 
 
-def test_ids_go_on_after_the_taken_ones_and_the_limit_holds() -> None:
-    first = cases_from_reply("assert f(1) == 1\nassert f(2) == 4", PLAN)
+def test_the_most_votes_stand_and_come_first() -> None:
+    draws = [
+        "assert f(1) == 1\nassert f(2) == 4\nassert f(3) == 8",
+        "assert f(3) == 9\nassert f(4) == 16\nassert f(2) == 4\nassert f(2) == 4",
+        "assert f(3) == 9",
+    ]
+    cases = cases_from_replies(draws, PLAN)
+    assert [(case.source, case.disputed) for case in cases] == [
+        ("assert f(2) == 4", False),
+        ("assert f(3) == 9", False),
+        ("assert f(1) == 1", False),
+        ("assert f(4) == 16", False),
+        ("assert f(3) == 8", True),
+    ]
+    assert [case.id for case in cases] == ["g1", "g2", "g3", "g4", "g5"]
+
+
+@given(st.permutations([f"assert f({n}) == {n * n + n // 3}" for n in range(4)] * 2))
+def test_votes_of_one_draw_count_once(lines: list[str]) -> None:
+    said = ["assert f(2) == 4", *lines], ["assert f(2) == 4"], ["assert f(2) == 5"]
+    cases = cases_from_replies(["\n".join(draw) for draw in said], PLAN, limit=20)
+    by_source = {case.source: case.disputed for case in cases}
+    assert by_source["assert f(2) == 4"] is False
+    assert by_source["assert f(2) == 5"] is True
+
+
+def test_the_limit_holds() -> None:
     text = "\n".join(f"assert f({n}) == {n * n}" for n in range(20))
-    more = cases_from_reply(text, PLAN, limit=3, taken=first)
-    assert [case.id for case in (*first, *more)] == ["g1", "g2", "g3", "g4", "g5"]
-    assert [case.source for case in more][0] == "assert f(0) == 0"
-    assert {case.origin for case in more} == {"generated"}
-    assert cases_from_reply(text, PLAN, limit=0) == ()
+    cases = cases_from_replies([text], PLAN, limit=3)
+    assert [case.source for case in cases] == [f"assert f({n}) == {n * n}" for n in range(3)]
+    assert {case.origin for case in cases} == {"generated"}
+    assert cases_from_replies([text], PLAN, limit=0) == ()
 
 
 @pytest.mark.parametrize(
@@ -186,5 +219,5 @@ def test_ids_go_on_after_the_taken_ones_and_the_limit_holds() -> None:
 )
 def test_a_huge_reply_takes_less_than_a_second(text: str) -> None:
     start = time.process_time()
-    cases_from_reply(text, PLAN)
+    cases_from_replies([text], PLAN)
     assert time.process_time() - start < 1

@@ -274,7 +274,7 @@ def test_endpoints_are_listed_by_role(client: FlaskClient) -> None:
     assert endpoint["url"] == "http://127.0.0.1:9"
     assert endpoint["has_model"] is None
     assert set(endpoint) == {
-        *("url", "kind", "state", "reachable", "has_model", "mend", "models", "message"),
+        *("id", "url", "kind", "state", "reachable", "has_model", "mend", "models", "message"),
         *("in_flight", "cooldown_s", "calls", "failures"),
         *("name", "weight", "max_inflight", "figures"),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from endpoint_helpers import Recorder
+from fake_ollama import Reply
 from fake_pull import PullingOllama
 from flask.testing import FlaskClient
 from test_qualify import able
@@ -15,7 +16,7 @@ from test_webui_pages import token
 from web_services import Web, web
 
 from core.cancel import Cancel
-from core.endpoints import Figures, Message, Point, Request
+from core.endpoints import Message, Request
 from core.errors import AppError
 from webui import figures
 
@@ -48,7 +49,7 @@ def until(happened: Callable[[], object]) -> None:
 
 
 def fields(server: PullingOllama, model: str = MODEL, **more: str) -> dict[str, str]:
-    return {"url": server.url, "model": model, "place": "generator-0", **more}
+    return {"id": server.url, "model": model, "place": "generator-0", **more}
 
 
 def page(browser: FlaskClient, address: str) -> str:
@@ -85,7 +86,7 @@ def test_the_part_of_the_page_shows_progress_and_then_has_all_looked_at(
     server.refuse = "no space left on device"
     server.gate.set()
     browser.post("/endpoints/pull", data=form, headers=headers)
-    address = f"/endpoints/pull?url={server.url}&model={MODEL}&place=generator-0"
+    address = f"/endpoints/pull?id={server.url}&model={MODEL}&place=generator-0"
     until(lambda: "no space left on device" in page(browser, address))
     assert browser.get(address).headers["HX-Trigger"] == "saved"
     assert browser.get(address.replace("generator-0", '"x')).status_code == 400
@@ -101,7 +102,7 @@ def test_only_endpoints_of_the_configuration_are_told_to_pull(
     answer = browser.post("/api/endpoints/pull", json={"url": url, "model": MODEL})
     assert answer.status_code == 400
     assert why in answer.json["error"]["message"]
-    assert browser.post("/endpoints/pull", data={"url": url, "model": "x"}).status_code == 403
+    assert browser.post("/endpoints/pull", data={"id": url, "model": "x"}).status_code == 403
 
 
 def test_the_api_pulls_tells_and_cancels(browser: FlaskClient, server: PullingOllama) -> None:
@@ -172,8 +173,8 @@ def test_one_address_with_two_keys_is_two_endpoints(
     site.services.config.save_document(
         document | {"ollama": {"base_url": server.url, "models": models}}
     )
-    roles, config = site.services.client.status(), site.services.config.current
-    shown = [(card.endpoint.name, card.uses[0].roles) for card in figures.cards(roles, config)]
+    roles = site.services.client.status()
+    shown = [(card.endpoint.name, card.uses[0].roles) for card in figures.cards(roles)]
     assert shown == [
         ("keyed", ("overseer", "generator", "evaluator", "triage", "escalation")),
         ("", ("generator", "escalation")),
@@ -183,31 +184,80 @@ def test_one_address_with_two_keys_is_two_endpoints(
     assert "k1-secret" not in told
 
 
-def test_a_chart_says_in_words_what_it_draws() -> None:
-    points = [
-        Point(at=1.0, seconds=0.5),
-        Point(at=2.0, seconds=2.0),
-        Point(at=3.0, seconds=9.0, error="cut"),
-    ]
-    drawn = figures.chart(points)
-    assert drawn.title == "The last 3 calls: 2 served in 0.50 s to 2.0 s, 1 failed"
-    assert [(bar.height, bar.failed) for bar in drawn.bars] == [(8, False), (32, False), (32, True)]
-    assert [bar.x for bar in drawn.bars] == [228, 232, 236]
-    assert figures.chart(points * 50).bars[0].x == 0
-    assert figures.chart([]).title == "No calls yet"
-    assert figures.errors(Figures(errors={"cut": 1, "refused": 3})) == "refused 3, cut 1"
+def test_twins_are_pulled_and_measured_each_with_its_own_key(
+    site: Web, browser: FlaskClient, server: PullingOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"ONE_KEY": "k1-secret", "OTHER_KEY": "k2-secret"}
+    for name, secret in keys.items():
+        monkeypatch.setenv(name, secret)
+    twins = [{"url": server.url, "auth": {"env": name}} for name in keys]
+    generator = {"model": "llama3", "endpoints": twins}
+    models = {"generator": generator, "triage": {"model": MODEL, "endpoints": twins}}
+    document = site.services.config.document()
+    site.services.config.save_document(
+        document | {"ollama": {"base_url": server.url, "models": models}}
+    )
+    text = page(browser, "/endpoints")
+    ids = [f"{server.url} (bearer ${name})" for name in keys]
+    form = fields(server, model="llama3", csrf=token(browser), id=ids[1])
+    assert f'name="id" value="{ids[1]}"' in text
+    assert browser.post("/endpoints/measure", data=form).status_code == 303
+    until(lambda: "6 of 6, just now" in page(browser, "/endpoints/figures"))
+    book = site.services.qualifier.book
+    assert [book.of(one, "llama3") is not None for one in ids] == [False, True]
+    assert {seen.headers["Authorization"] for seen in server.requests if seen.body} == {
+        "Bearer k2-secret"
+    }
+    server.gate.set()
+    pulled = browser.post("/api/endpoints/pull", json={"id": ids[0], "model": MODEL})
+    assert (pulled.status_code, pulled.json["id"], pulled.json["url"]) == (202, ids[0], server.url)
+    assert site.services.pulls.state(ids[1], MODEL) is None
+    vague = browser.post("/api/endpoints/pull", json={"url": server.url, "model": MODEL})
+    assert vague.status_code == 400
+    assert all(one in vague.json["error"]["message"] for one in ids)
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (0, "–"),
-        (0.0004, "1 ms"),
-        (0.0421, "42 ms"),
-        (0.421, "0.42 s"),
-        (8.13, "8.1 s"),
-        (95.2, "95 s"),
-    ],
-)
-def test_seconds_are_short(value: float, words: str) -> None:
-    assert figures.seconds(value) == words
+def test_a_measurement_is_cancelled_on_the_page_and_in_the_api(
+    site: Web, browser: FlaskClient, server: PullingOllama
+) -> None:
+    server.script = [Reply(hang="headers")]
+    form = fields(server, model="llama3", csrf=token(browser))
+    box = browser.post("/endpoints/measure", data=form, headers={"HX-Request": "true"})
+    assert "/endpoints/measure/cancel" in box.get_data(as_text=True)
+    assert server.wait(lambda: server.chats)
+    stopped = browser.post("/endpoints/measure/cancel", data=form, headers={"HX-Request": "true"})
+    assert ">Measure</button>" in stopped.get_data(as_text=True)
+    assert server.wait(lambda: server.cancelled)
+    body = {"url": server.url, "model": "llama3"}
+    assert browser.post("/api/endpoints/measure", json=body).status_code == 202
+    ended = browser.post("/api/endpoints/measure/cancel", json=body)
+    assert ended.json == {"running": None, "found": None, "remark": ""}
+    assert browser.post("/api/endpoints/measure/cancel", json=body).status_code == 400
+    no_name = browser.post("/api/endpoints/measure", json=body | {"model": "\n"})
+    assert no_name.json["error"]["field"] == "model"
+
+
+def test_a_measurement_stays_in_sight_when_the_server_goes(
+    site: Web, browser: FlaskClient, server: PullingOllama
+) -> None:
+    form = fields(server, model="llama3", csrf=token(browser))
+    browser.post("/endpoints/measure", data=form)
+    until(lambda: "6 of 6, just now" in page(browser, "/endpoints/figures"))
+    server.close()
+    text = page(browser, "/endpoints")
+    assert "connection refused" in text
+    assert "6 of 6, just now" in text
+
+
+def test_a_pull_that_broke_off_says_so_where_the_server_went(
+    site: Web, browser: FlaskClient, server: PullingOllama
+) -> None:
+    page(browser, "/endpoints")
+    browser.post("/endpoints/pull", data=fields(server, csrf=token(browser)))
+    until(lambda: "2.00 GB of 4.00 GB" in page(browser, "/endpoints/figures"))
+    server.refuse = "disk went away"
+    server.close()
+    until(lambda: not site.services.pulls.all()[0].running)
+    text = page(browser, "/endpoints")
+    assert "connection refused" in text
+    assert "Pull again" in text

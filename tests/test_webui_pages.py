@@ -189,6 +189,15 @@ def test_changes_from_other_sites_are_refused(
     assert site.services.log.history() == ()
 
 
+def test_a_call_in_the_queue_says_that_it_waits(site: Web, browser: FlaskClient) -> None:
+    asked = ev.PromptWritten(call="c", role="generator", purpose="code", text="p")
+    waits = ev.CallQueued(call="c", role="generator", position=3)
+    run_scripts.write(site.services.log, "r1", [*run_scripts.planned(), asked, waits])
+    page = browser.get("/runs/r1").get_data(as_text=True)
+    assert "waiting for a free endpoint, place 3 in the queue" in page
+    assert "Reading the prompt" not in page
+
+
 def test_forms_need_token_and_cookie(site: Web, browser: FlaskClient) -> None:
     assert browser.post("/runs", data={"goal": "x"}).status_code == 403
     assert browser.post("/runs", data={"goal": "x", "csrf": "0" * 64}).status_code == 403

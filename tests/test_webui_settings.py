@@ -34,8 +34,28 @@ ollama:
     triage: "tiny"
 embedded: off
 """
-PLAIN = {"name": "", "weight": "1", "max_inflight": "32", "state": "on", "key_from": "", "key": ""}
-RACK = PLAIN | {"name": "rack", "weight": "3", "key_from": "file", "key": "keys/rack"}
+PLAIN = {
+    "name": "",
+    "weight": "1",
+    "max_inflight": "32",
+    "state": "on",
+    "key_from": "",
+    "key": "",
+    "key_type": "bearer",
+    "key_header": "",
+    "headers": "",
+    "verify": "on",
+    "ca_file": "",
+}
+RACK = PLAIN | {
+    "name": "rack",
+    "weight": "3",
+    "key_from": "file",
+    "key": "keys/rack",
+    "key_type": "header",
+    "key_header": "X-Key",
+    "headers": "X-Team: blue",
+}
 
 
 @pytest.fixture
@@ -119,27 +139,58 @@ def test_what_was_typed_is_saved_and_the_rest_of_an_entry_stays(
 
 
 @pytest.mark.parametrize(
-    ("changed", "why"),
+    ("changed", "at", "why"),
     [
-        ({"weight": "0"}, "Weight: "),
-        ({"weight": "lots"}, "Weight: "),
-        ({"max_inflight": "9999"}, "Calls at a time: "),
-        ({"name": "x" * 61}, "longer than 60"),
-        ({"key_from": "env", "key": "sk-4f1c9secret"}, "Key: Should be the name of an environment"),
+        ({"weight": "0"}, "weight", "must be a whole number from 1 to 1000"),
+        ({"weight": "lots"}, "weight", "must be a whole number"),
+        ({"max_inflight": "9999"}, "max_inflight", "from 1 to 1024"),
+        ({"name": "x" * 61}, "name", "longer than 60"),
+        ({"key_from": "env", "key": "sk-4f1c9secret"}, "key", "no name of an environment variable"),
+        (
+            {"key_from": "env", "key": "hunter2"},
+            "key",
+            "no environment variable of that name is set",
+        ),
+        ({"key_from": "env", "key": "AKIAIOSFODNN7EXAMPLE"}, "key", "no name of an environment"),
+        ({"key_from": "file", "key": "sk-4f1c9secret"}, "key", "no file that can be read"),
+        ({"key_from": "file", "key": "x" * 5000}, "key", "no file that can be read"),
+        ({"key_from": "file", "key": "."}, "key", "no file that can be read"),
+        ({"key_from": "env"}, "key", "is missing"),
+        ({"key": "sk-4f1c9secret"}, "key", "not said where the key is"),
+        ({"key_type": "magic", "key_from": "env", "key": "K"}, "key_type", "should be bearer"),
+        ({"key_type": "header", "key_header": "a b"}, "key_header", "this is no name of a header"),
+        ({"headers": "sk-4f1c9secret"}, "headers", "line 1: has no name and colon"),
+        ({"headers": "X-A: 1\n\nX-Key: abc"}, "headers", "line 2: looks like a secret"),
+        ({"headers": "X-A: Bearer sk-4f1c9secret"}, "headers", "line 1: looks like a secret"),
+        ({"headers": "X-A: 0123456789abcdef0123456789"}, "headers", "looks like a secret"),
+        ({"headers": "X-A: {env: sk-4f1c9secret}"}, "headers", "no name of an environment"),
+        ({"headers": "X-A: 1\nx-a: 2"}, "headers", "line 2: the header is there twice"),
+        ({"headers": "Content-Length: 3"}, "headers", "the app sets itself"),
+        ({"headers": "X-A: schön"}, "headers", "plain text"),
+        ({"ca_file": "nowhere.pem"}, "ca_file", "no file that can be read"),
+        ({"ca_file": "config.yaml"}, "ca_file", "no certificates"),
     ],
 )
-def test_wrong_details_are_told_at_their_row_and_kept(
-    site: Web, browser: FlaskClient, changed: dict[str, str], why: str
+def test_wrong_details_are_told_at_their_field_and_kept(
+    site: Web,
+    browser: FlaskClient,
+    changed: dict[str, str],
+    at: str,
+    why: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     before = site.config_path.read_text()
     row = PLAIN | {"endpoint": B, "name": "desk"} | changed
     answer = send(browser, RACK | {"endpoint": A}, {"endpoint": "", **PLAIN}, row)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 400
-    told = re.search(r'id="generator-problem-2" role="alert">(.*?)</p>', page)
+    told = re.search(rf'id="generator-2-{at}-problem" role="alert">(.*?)</p>', page)
     assert told is not None
     assert why.lower() in told[1].lower()
-    assert "sk-4f1c9secret" not in page
+    assert f'aria-describedby="generator-2-{at}-problem"' in page
+    for text in (told[1], caplog.text, page if at == "key" else ""):
+        assert "sk-4f1c9secret" not in text
+        assert "hunter2" not in text
     assert f'value="{row["name"]}"' in page
     assert '<details class="more" id="generator-more-2" open>' in page
     assert site.config_path.read_text() == before
@@ -150,6 +201,17 @@ def test_rows_move_with_their_details(site: Web, browser: FlaskClient) -> None:
     page = send(browser, rack, desk, action="up-1").get_data(as_text=True)
     card = page.split('id="role-generator"')[1]
     assert re.findall(r'name="weight" value="([^"]*)"', card)[:2] == ["many", "3"]
+
+
+def test_what_was_typed_stays_in_sight_when_rows_move(site: Web, browser: FlaskClient) -> None:
+    rack, desk = RACK | {"endpoint": A}, PLAIN | {"endpoint": B, "weight": "4"}
+    page = send(browser, rack, desk, action="add").get_data(as_text=True)
+    card = page.split('id="role-generator"')[1].split('id="role-evaluator"')[0]
+    assert re.findall(r'id="generator-more-(\d)"( open)?', card) == [
+        ("0", ""),
+        ("1", " open"),
+        ("2", ""),
+    ]
 
 
 def test_a_form_without_details_leaves_them_alone(site: Web, browser: FlaskClient) -> None:

@@ -143,7 +143,10 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
         answers=Answers(log, sandbox, skills),
         pulls=Pulls(client.probe),
         qualifier=Qualifier(
-            lambda: config.current, sandbox, config.current.data_dir / "qualifications.json"
+            lambda: config.current,
+            client,
+            sandbox,
+            config.current.data_dir / "qualifications.json",
         ),
     )
     app = webui.create_app(services, threads=8)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from core.qualify import summary
+from core.qualify_result import summary
 from core.sandbox.names import size
 from core.tryout import callables_of
 from webui import (

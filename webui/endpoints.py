@@ -26,20 +26,16 @@ def blueprint(services: Services) -> Blueprint:
     @endpoints.get("/endpoints")
     def show() -> str:
         roles = services.client.probe()
-        return render_template(
-            "endpoints.html", roles=roles, cards=figures.cards(roles, services.config.current)
-        )
+        return render_template("endpoints.html", roles=roles, cards=figures.cards(roles))
 
     @endpoints.get("/endpoints/figures")
     def shown() -> str:
         roles = services.client.status()
-        return render_template(
-            "_figures.html", roles=roles, cards=figures.cards(roles, services.config.current)
-        )
+        return render_template("_figures.html", roles=roles, cards=figures.cards(roles))
 
     @endpoints.get("/endpoints/pull")
     def pull_state() -> Response:
-        pull = services.pulls.state(_given("url"), _given("model"))
+        pull = services.pulls.state(_given("id"), _given("model"))
         return _box("_pull.html", ended=pull is not None and not pull.running)
 
     @endpoints.post("/endpoints/pull")
@@ -48,36 +44,58 @@ def blueprint(services: Services) -> Blueprint:
 
     @endpoints.post("/endpoints/pull/cancel")
     def cancel_pull() -> Response:
-        return _done("_pull.html", lambda: services.pulls.cancel(_given("url"), _given("model")))
+        return _done("_pull.html", lambda: services.pulls.cancel(_given("id"), _given("model")))
 
     @endpoints.get("/endpoints/measure")
     def measure_state() -> Response:
-        running = services.qualifier.running(_given("url"), _given("model"))
+        running = services.qualifier.running(_given("id"), _given("model"))
         return _box("_measure.html", ended=running is None)
 
     @endpoints.post("/endpoints/measure")
     def measure() -> Response:
         return _done("_measure.html", lambda: services.qualifier.start(*_asked(services)))
 
+    @endpoints.post("/endpoints/measure/cancel")
+    def cancel_measuring() -> Response:
+        return _done(
+            "_measure.html", lambda: services.qualifier.cancel(_given("id"), _given("model"))
+        )
+
     return endpoints
 
 
-def find(services: Services, url: str) -> EndpointConfig:
-    """The configuration's endpoint of this address. Raises BadInput."""
+def named(services: Services, identity: str) -> EndpointConfig:
+    """The configuration's endpoint of this id. Raises BadInput."""
+    endpoint = _known(services).get(identity)
+    if endpoint is None:
+        message = f"{identity[:200]} is no endpoint of any role any more. Reload the page."
+        raise BadInput("id", message)
+    return endpoint
+
+
+def addressed(services: Services, url: str) -> EndpointConfig:
+    """The configuration's only endpoint with this URL. Raises BadInput."""
     try:
         wanted = normalise(url)[0]
     except BadUrl as error:
         raise BadInput("url", f"{error.message}. {error.mend}") from error
-    known = [one for entry in services.config.current.models.values() for one in entry.endpoints]
-    for endpoint in known:
-        # As a page shows it, or as a person types it.
-        if endpoint.url in (url, wanted):
-            return endpoint
-    raise BadInput("url", f"{wanted} is no endpoint of any role. Add it on the settings page.")
+    # As a page shows it, or as a person types it.
+    found = [one for one in _known(services).values() if one.url in (url, wanted)]
+    if not found:
+        raise BadInput("url", f"{wanted} is no endpoint of any role. Add it on the settings page.")
+    if len(found) > 1:
+        ids = " or ".join(f'"{one.id}"' for one in found)
+        raise BadInput("id", f"{wanted} is there with several keys. Give the `id` of one: {ids}.")
+    return found[0]
+
+
+def _known(services: Services) -> dict[str, EndpointConfig]:
+    entries = services.config.current.models.values()
+    return {one.id: one for entry in entries for one in entry.endpoints}
 
 
 def _asked(services: Services) -> tuple[EndpointConfig, str]:
-    return find(services, _given("url")), _given("model")
+    return named(services, _given("id")), _given("model")
 
 
 def _done(template: str, act: Callable[[], object]) -> Response:
@@ -104,7 +122,7 @@ def _box(template: str, *, ended: bool = False, problem: str = "") -> Response:
     page = request.values.get("page", "")
     html = render_template(
         template,
-        url=_given("url"),
+        id=_given("id"),
         model=_given("model"),
         place=place,
         page="settings" if page == "settings" else "endpoints",
@@ -117,4 +135,4 @@ def _box(template: str, *, ended: bool = False, problem: str = "") -> Response:
 
 
 def _given(name: str) -> str:
-    return request.values.get(name, "")[:600]
+    return request.values.get(name, "")[:3000]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from core.config import Config, Strategy
+from core.config import Strategy
 from webui import present, status
 
 if TYPE_CHECKING:
     from core.endpoints import EndpointStatus, Figures, Point, RoleStatus
+    from core.endpoints.pull import Pulls
+    from core.qualified import Qualifier
 
     # A role, one of its endpoints, whether that has the role's model, and what mends it.
     Entry: TypeAlias = tuple[RoleStatus, EndpointStatus, bool | None, str]
@@ -73,25 +75,22 @@ class Chart:
     height: int = HEIGHT
 
 
-def labelled(roles: Sequence[RoleStatus], config: Config) -> Iterator[tuple[str, Entry]]:
+def labelled(roles: Sequence[RoleStatus]) -> Iterator[tuple[str, Entry]]:
     """Each endpoint of each role with what tells it from the others: its URL, with a number where
     a URL is there several times, with different keys."""
     labels: dict[str, str] = {}
     for known in roles:
-        ids = [one.id for one in config.role(known.role).endpoints]
-        if len(ids) != len(known.endpoints):  # the configuration has just changed
-            ids = [one.url for one, _, _ in known.endpoints]
-        for identity, (endpoint, has_model, mend) in zip(ids, known.endpoints, strict=True):
+        for endpoint, has_model, mend in known.endpoints:
             same = [one for one in labels if one.partition(" ")[0] == endpoint.url]
             number = f" ({len(same) + 1})" if same else ""
-            label = labels.setdefault(identity, f"{endpoint.url}{number}")
+            label = labels.setdefault(endpoint.id, f"{endpoint.url}{number}")
             yield label, (known, endpoint, has_model, mend)
 
 
-def cards(roles: Sequence[RoleStatus], config: Config) -> tuple[Card, ...]:
+def cards(roles: Sequence[RoleStatus]) -> tuple[Card, ...]:
     """Each endpoint once, in the order met."""
     found: dict[str, tuple[EndpointStatus, dict[str, Use]]] = {}
-    for label, (known, endpoint, has_model, mend) in labelled(roles, config):
+    for label, (known, endpoint, has_model, mend) in labelled(roles):
         _, uses = found.setdefault(label, (endpoint, {}))
         others = uses[known.model].roles if known.model in uses else ()
         uses[known.model] = Use(
@@ -107,6 +106,35 @@ def state(endpoint: EndpointStatus) -> tuple[str, str]:
     if endpoint.reachable is None:
         return ("ready", "passed") if endpoint.state == "healthy" else ("not asked yet", "")
     return ("ready", "passed") if endpoint.reachable else ("does not answer", "failed")
+
+
+def service(endpoint: EndpointStatus, has_model: bool | None) -> tuple[str, str]:
+    """The same, for a model of it: what has to be mended first is told."""
+    if endpoint.state in ("draining", "disabled", "misconfigured"):
+        return _STATES[endpoint.state]
+    if endpoint.reachable is False:
+        return "does not answer", "failed"
+    return ("model missing", "failed") if has_model is False else state(endpoint)
+
+
+def offer(
+    id: str,
+    model: str,
+    has_model: bool | None,
+    mend: str,
+    pulls: Pulls,
+    qualifier: Qualifier,
+) -> Literal["pull", "measure", ""]:
+    """What can be done about a model at an endpoint. What is under way or was found stays in sight
+    while the server does not answer."""
+    pull = pulls.state(id, model)
+    if pull is not None and (pull.running or (pull.phase == "failed" and not has_model)):
+        return "pull"
+    if has_model is False:
+        return "pull" if mend.startswith("ollama pull ") else ""
+    if has_model or qualifier.running(id, model) or qualifier.book.of(id, model):
+        return "measure"
+    return ""
 
 
 def told(message: str) -> str:

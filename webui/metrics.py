@@ -90,7 +90,7 @@ class _FromServices(Collector):
 
     def _known_endpoints(self) -> dict[str, EndpointStatus]:
         roles = self._services.client.status()
-        every = labelled(roles, self._services.config.current)
+        every = labelled(roles)
         return {label: endpoint for label, (_, endpoint, _, _) in every}
 
     def _runs(self) -> Metric:

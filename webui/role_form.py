@@ -1,46 +1,59 @@
-"""A role's form on the settings page: what it holds, what was typed, what is wrong with it."""
+"""A role's form on the settings page: what it holds, and what was typed into it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from flask import request
 
 from core.config import details
 from core.config.details import Details
-from core.config.edit import key_files
-from core.errors import ConfigError, StorageError
 from core.events import Role
-from webui import present
-
-if TYPE_CHECKING:
-    from core.services import Services
 
 MAX_ROWS = 64
 # The lists that a form's rows come in, besides their addresses; the nth of each is of the nth row.
-FIELDS = ("name", "weight", "max_inflight", "state", "key_from", "key")
+FIELDS = (
+    "name",
+    "weight",
+    "max_inflight",
+    "state",
+    "key_from",
+    "key",
+    "key_type",
+    "key_header",
+    "headers",
+    "verify",
+    "ca_file",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """An endpoint as it is shown. `details` None: the form that was sent has none."""
+    """An endpoint as it is shown. `details` None: the form that was sent has none. `problems` by
+    field, '' for the address. `edited`: its details differ from what the file says."""
 
     url: str = ""
     details: Details | None = field(default_factory=Details)
-    problem: str = ""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    edited: bool = False
 
     @property
     def plain(self) -> bool:
         """Whether its details are what they are for a bare address."""
         return self.details in (None, Details())
 
+    @property
+    def open(self) -> bool:
+        """Whether its details need to be seen: something to mend, or not saved yet."""
+        return self.edited or any(self.problems)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleForm:
-    """A role's form as it is shown. `strategy` None: the form that was sent has none."""
+    """A role's form as it is shown. `strategy` None: the form that was sent has none. `seen` stands
+    for what the file said when the page was loaded, '' where that is not known."""
 
     role: Role
     model: str
@@ -49,32 +62,12 @@ class RoleForm:
     inherited: Role | None = None
     model_problem: str = ""
     problem: str = ""
+    seen: str = ""
 
     @property
     def refused(self) -> bool:
         """Whether anything is wrong with it."""
-        return bool(self.model_problem or self.problem or any(row.problem for row in self.rows))
-
-
-def stored(services: Services, role: Role) -> RoleForm:
-    """As the file has it."""
-    config = services.config.current
-    entry = config.role(role)
-    files = key_files(services.config.document(), config, role)
-    rows = tuple(
-        Row(
-            url=f"{endpoint.url}/v1" if endpoint.kind == "openai" else endpoint.url,
-            details=details.of(endpoint, files),
-        )
-        for endpoint in entry.endpoints
-    )
-    return RoleForm(
-        role=role,
-        model=entry.model,
-        rows=rows,
-        strategy=entry.strategy,
-        inherited=config.inherited.get(role),
-    )
+        return bool(self.model_problem or self.problem or any(row.problems for row in self.rows))
 
 
 def typed(role: Role) -> RoleForm:
@@ -94,6 +87,7 @@ def typed(role: Role) -> RoleForm:
         model=request.form.get("model", "").strip(),
         rows=rows,
         strategy=request.form.get("strategy"),
+        seen=request.form.get("seen", ""),
     )
 
 
@@ -114,28 +108,6 @@ def moved(rows: Sequence[Row], action: str) -> tuple[Row, ...]:
     return tuple(changed)
 
 
-def save(services: Services, form: RoleForm) -> RoleForm | None:
-    """Write it; the form with its problems when it was refused."""
-    kept = [at for at, row in enumerate(form.rows) if row.url or not row.plain]
-    if len(kept) > MAX_ROWS:
-        surplus = present.plural(len(kept) - MAX_ROWS, "endpoint")
-        problem = f"A role can have at most {MAX_ROWS} endpoints. Remove {surplus} and save again."
-        return replace(form, problem=problem)
-    try:
-        services.config.save_role(
-            form.role,
-            form.model,
-            [form.rows[at].url or None for at in kept],
-            details=[form.rows[at].details for at in kept],
-            strategy=form.strategy,
-        )
-    except ConfigError as error:
-        return _with_problems(form, error, kept)
-    except StorageError as error:
-        return replace(form, problem=error.message)
-    return None
-
-
 def _details(texts: Mapping[str, str]) -> Details:
     text = {key: value.strip() for key, value in texts.items()}
     return Details(
@@ -145,6 +117,13 @@ def _details(texts: Mapping[str, str]) -> Details:
         state=text["state"] if text["state"] in details.STATES else details.TAKES_CALLS,
         key_env=text["key"] if text["key_from"] == "env" else "",
         key_file=text["key"] if text["key_from"] == "file" else "",
+        key_from=text["key_from"] if text["key_from"] in ("env", "file") else "",
+        key_unplaced=text["key"] if text["key_from"] not in ("env", "file") else "",
+        key_type=text["key_type"],
+        key_header=text["key_header"] if text["key_type"] == "header" else "",
+        headers=text["headers"],
+        verify=text["verify"] != "off",
+        ca_file=text["ca_file"],
     )
 
 
@@ -153,27 +132,3 @@ def _number(text: str, default: int | str) -> int | str:
     if not text:
         return default
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
-
-
-def _with_problems(form: RoleForm, error: ConfigError, kept: Sequence[int]) -> RoleForm:
-    path = f"ollama.models.{form.role}"
-    model, other, rows = "", list[str](), list(form.rows)
-    for problem in error.problems:
-        text = f"{problem.message[:1].upper()}{problem.message[1:]}. {problem.mend}".rstrip()
-        found = re.match(re.escape(path) + r"\.endpoints\[(\d+)\](\.\w+)?", problem.path)
-        if problem.path == f"{path}.model":
-            model = text
-        elif found and int(found[1]) < len(kept):
-            at = kept[int(found[1])]
-            rows[at] = _refused(rows[at], found[2] or "", text)
-        else:
-            other.append(str(problem))
-    return replace(form, model_problem=model, rows=tuple(rows), problem=" ".join(other))
-
-
-def _refused(row: Row, key: str, text: str) -> Row:
-    if key == ".auth" and row.details is not None:
-        # What was typed may be the secret itself: it is not shown again.
-        row = replace(row, details=replace(row.details, key_env="", key_file=""))
-    label = {".weight": "Weight: ", ".max_inflight": "Calls at a time: ", ".auth": "Key: "}
-    return replace(row, problem=f"{row.problem} {label.get(key, '')}{text}".strip())

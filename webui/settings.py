@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from core.config import as_role
 from core.config.restart import waiting
 from core.events import ROLES, Role
-from webui import figures, limits, role_form, status
+from webui import figures, limits, role_form, role_store, status
 from webui.limits import LimitsForm
 from webui.role_form import RoleForm
 
@@ -40,7 +40,7 @@ def blueprint(services: Services) -> Blueprint:
         edited: RoleForm | None = None, saved: str = "", edited_limits: LimitsForm | None = None
     ) -> str:
         forms = [
-            edited if edited and edited.role == role else role_form.stored(services, role)
+            edited if edited and edited.role == role else role_store.stored(services, role)
             for role in ROLES
         ]
         return render_template(
@@ -79,10 +79,11 @@ def blueprint(services: Services) -> Blueprint:
         form = role_form.typed(as_role(name))
         action = request.form.get("action", "save")
         if action != "save":
-            return page(edited=replace(form, rows=role_form.moved(form.rows, action)))
-        refused = role_form.save(services, form)
+            form = replace(form, rows=role_form.moved(form.rows, action))
+            return page(edited=role_store.compared(services, form))
+        refused = role_store.save(services, form)
         if refused is not None:
-            return page(edited=refused), 400
+            return page(edited=role_store.compared(services, refused)), 400
         return redirect(url_for("settings.show", saved=form.role) + f"#role-{form.role}", 303)
 
     @settings.get("/settings/status")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.config.endpoint import MAX_INFLIGHT, EndpointConfig
+from core.config.endpoint import KEY_HEADER, MAX_INFLIGHT, EndpointConfig
+from core.config.endpoint_headers import as_lines, as_mapping, of_lines, of_mapping
 
 STATES = TAKES_CALLS, DRAIN, DISABLED = "on", "drain", "disabled"
 
@@ -17,7 +18,10 @@ class Details:
     """As typed: a text that is no number stays text, and is refused when it is read.
 
     `state` is one of the three words above. At most one of `key_env` and `key_file` may be set;
-    both empty mean no key. What else an entry says (headers, certificates) is not touched.
+    both empty mean no key, and then `key_from` must be empty too; `key_unplaced` is the name of a
+    key that was typed without saying whether it is a variable or a file. `key_type` is how it is
+    sent, `key_header` the header for the type of that name, '' for the usual one. `headers` are
+    lines like `X-Team: blue`. What else an entry says is not touched.
     """
 
     name: str = ""
@@ -26,6 +30,13 @@ class Details:
     state: str = TAKES_CALLS
     key_env: str = ""
     key_file: str = ""
+    key_from: str = ""
+    key_unplaced: str = ""
+    key_type: str = "bearer"
+    key_header: str = ""
+    headers: str = ""
+    verify: bool = True
+    ca_file: str = ""
 
     @property
     def has_key(self) -> bool:
@@ -33,8 +44,8 @@ class Details:
         return bool(self.key_env or self.key_file)
 
 
-def of(endpoint: EndpointConfig, key_files: Mapping[Path, str]) -> Details:
-    """An endpoint's details; `key_files` are paths as the user wrote them."""
+def of(endpoint: EndpointConfig, files: Mapping[Path, str]) -> Details:
+    """An endpoint's details; `files` are paths as the user wrote them."""
     auth = endpoint.auth
     file = auth.file if auth else None
     return Details(
@@ -43,7 +54,13 @@ def of(endpoint: EndpointConfig, key_files: Mapping[Path, str]) -> Details:
         max_inflight=endpoint.max_inflight,
         state=DISABLED if endpoint.disabled else DRAIN if endpoint.drain else TAKES_CALLS,
         key_env=auth.env if auth else "",
-        key_file=key_files.get(file, str(file)) if file else "",
+        key_file=_written(file, files),
+        key_from="" if auth is None else "env" if auth.env else "file",
+        key_type=auth.type if auth else "bearer",
+        key_header=auth.name if auth and auth.type == "header" else "",
+        headers=as_lines(endpoint.headers),
+        verify=endpoint.verify,
+        ca_file=_written(endpoint.ca_file, files),
     )
 
 
@@ -61,9 +78,12 @@ def detailed(item: Any, details: Details, base: Any) -> Any:
         ("max_inflight", details.max_inflight, MAX_INFLIGHT),
         ("drain", details.state == DRAIN, False),
         ("disabled", details.state == DISABLED, False),
+        ("verify", details.verify, True),
+        ("ca_file", details.ca_file, ""),
     ):
         _set(after, key, value, default)
     _set_key(after, details)
+    _set_headers(after, details)
     return item if after == before else after
 
 
@@ -85,4 +105,24 @@ def _set_key(entry: dict[str, Any], details: Details) -> None:
             auth[place] = text
         else:
             auth.pop(place, None)
+    was_header = auth.get("type") == "header"
+    _set(auth, "type", details.key_type, "bearer")
+    if details.key_type == "header":
+        _set(auth, "name", details.key_header or KEY_HEADER, KEY_HEADER)
+    elif was_header:
+        auth.pop("name", None)
     entry["auth"] = auth
+
+
+def _set_headers(entry: dict[str, Any], details: Details) -> None:
+    old = entry.get("headers")
+    before = of_mapping(old) if isinstance(old, Mapping) else []
+    after = of_lines(details.headers)
+    if after and after != before:
+        entry["headers"] = as_mapping(after)
+    elif not after and before:
+        del entry["headers"]
+
+
+def _written(file: Path | None, files: Mapping[Path, str]) -> str:
+    return files.get(file, str(file)) if file else ""

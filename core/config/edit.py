@@ -53,16 +53,18 @@ def with_role(
     return {**document, "ollama": {**ollama, "models": models}}
 
 
-def key_files(document: Mapping[str, Any], config: Config, role: Role) -> dict[Path, str]:
-    """The files with keys that the role's endpoints name, as the user wrote them.
+def named_files(document: Mapping[str, Any], config: Config, role: Role) -> dict[Path, str]:
+    """The files with keys and certificates that the role's endpoints name, as the user wrote them.
 
     `config` is what `document` says.
     """
     ollama = document["ollama"]
     directory = config.path.parent if config.path else Path()
-    entries = [*_before(ollama, config, role), ollama.get("base_url")]
-    auths = [entry.get("auth") for entry in entries if isinstance(entry, dict)]
-    files = [str(auth["file"]) for auth in auths if isinstance(auth, dict) and auth.get("file")]
+    written = [*_before(ollama, config, role), ollama.get("base_url")]
+    entries = [entry for entry in written if isinstance(entry, dict)]
+    auths = [entry.get("auth") for entry in entries]
+    found = [auth.get("file") for auth in auths if isinstance(auth, dict)]
+    files = [str(file) for file in (*found, *(entry.get("ca_file") for entry in entries)) if file]
     return {directory / Path(file).expanduser(): file for file in files}
 
 
@@ -94,7 +96,8 @@ def _rewritten(
     """The wanted endpoints without duplicates, each as it was written before, if it was, with its
     details.
 
-    One URL may have been written several times, each with another key: the nth stays the nth.
+    One URL may have been written several times, each with another key: it goes by that, else the
+    nth stays the nth.
     """
     written: dict[str, list[Any]] = {}
     for item in before:
@@ -104,13 +107,23 @@ def _rewritten(
         url = _canonical(item, base)
         left = written.get(url)
         if left and (url not in seen or isinstance(left[0], dict)):
-            item = left.pop(0)
+            item = left.pop(_twin(left, one))
         elif url in seen and not (one and one.has_key):
             continue
         new.append(item if one is None else detailed(item, one, written_base or base.url))
         seen.add(url)
     lone = seen == {base.url} and base.url not in known
     return [None] if lone and not any(isinstance(item, dict) for item in new) else new
+
+
+def _twin(left: Sequence[Any], one: Details | None) -> int:
+    """The place of the one that was written with that key; the first where there is none."""
+    keys = [(item.get("auth") or {}) if isinstance(item, dict) else {} for item in left]
+    wanted = {"env": one.key_env, "file": one.key_file} if one else {}
+    for place, key in enumerate(keys):
+        if one and all((key.get(name) or "") == wanted[name] for name in wanted):
+            return place
+    return 0
 
 
 def _canonical(item: Any, base: EndpointConfig) -> str:

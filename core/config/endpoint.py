@@ -9,6 +9,8 @@ from typing import Literal
 from core.config.urls import Kind
 
 AuthType = Literal["bearer", "basic", "header"]
+AUTH_TYPES: tuple[AuthType, ...] = ("bearer", "basic", "header")
+KEY_HEADER = "X-API-Key"
 Strategy = Literal["round_robin", "weighted", "least_inflight", "latency", "warm_first"]
 STRATEGIES: tuple[Strategy, ...] = (
     "round_robin",
@@ -18,6 +20,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     "warm_first",
 )
 MAX_INFLIGHT = 32
+LARGEST_INFLIGHT = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,7 @@ class AuthConfig:
     type: AuthType = "bearer"
     env: str = ""
     file: Path | None = None
-    name: str = "X-API-Key"
+    name: str = KEY_HEADER
 
     @property
     def id(self) -> str:

@@ -5,7 +5,6 @@ Nothing that may be a secret is ever quoted in a problem.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,16 @@ from typing import Any, TypeVar, cast
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from core.config import values
-from core.config.endpoint import AuthConfig, AuthType, EndpointConfig, HeaderConfig
+from core.config.endpoint import (
+    AUTH_TYPES,
+    KEY_HEADER,
+    LARGEST_INFLIGHT,
+    AuthConfig,
+    AuthType,
+    EndpointConfig,
+    HeaderConfig,
+)
+from core.config.endpoint_headers import ENV, NOT_HERE, looks_secret, name_fault, value_fault
 from core.config.nodes import ALIAS_TAG, is_null, mapping, wrong_type
 from core.config.problems import Problems, join
 from core.config.urls import BadUrl, Kind, normalise
@@ -22,17 +30,9 @@ from core.config.values import Range
 
 T = TypeVar("T")
 KINDS = ("auto", "ollama", "openai")
-AUTH_TYPES = ("bearer", "basic", "header")
-WEIGHT = Range(1, 1000)
-INFLIGHT = Range(1, 1024)
+NUMBERS = {"weight": Range(1, 1000), "max_inflight": Range(1, LARGEST_INFLIGHT)}
 _STR = "tag:yaml.org,2002:str"
 _URL = "a URL like http://localhost:11434"
-_ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_SECRETIVE = re.compile(r"auth|key|token|secret|cookie|passw", re.I)
-# What HTTP itself needs to be right.
-_OURS = {"content-length", "transfer-encoding", "connection", "content-type", "accept-encoding"}
-_NOT_HERE = "Put the secret into an environment variable or a file, and name that: {env: NAME}"
 
 
 def read_endpoint(problems: Problems, node: Node, path: str) -> EndpointConfig | None:
@@ -83,11 +83,11 @@ def _name(problems: Problems, node: Node, path: str) -> str | None:
 
 
 def _weight(problems: Problems, node: Node, path: str) -> int | float | None:
-    return values.number(problems, node, path, WEIGHT)
+    return values.number(problems, node, path, NUMBERS["weight"])
 
 
 def _inflight(problems: Problems, node: Node, path: str) -> int | float | None:
-    return values.number(problems, node, path, INFLIGHT)
+    return values.number(problems, node, path, NUMBERS["max_inflight"])
 
 
 def _file(problems: Problems, node: Node, path: str) -> Path | None:
@@ -103,17 +103,17 @@ def _file(problems: Problems, node: Node, path: str) -> Path | None:
 
 def _auth(problems: Problems, node: Node, path: str) -> AuthConfig | None:
     if not isinstance(node, MappingNode):
-        return _refuse(problems, node, path, "should be a mapping", _NOT_HERE)
+        return _refuse(problems, node, path, "should be a mapping", NOT_HERE)
     entries = mapping(problems, node, path, ("type", "env", "file", "name"))
     given = {key: value for key, (_, value) in entries.items() if not is_null(value)}
     kind: str | None = "bearer"
     if "type" in given:
         kind = values.choice(problems, given["type"], join(path, "type"), AUTH_TYPES)
     if ("env" in given) == ("file" in given):
-        return _refuse(problems, node, path, "needs either `env` or `file`", _NOT_HERE)
+        return _refuse(problems, node, path, "needs either `env` or `file`", NOT_HERE)
     env = _env(problems, given["env"], join(path, "env")) if "env" in given else ""
     file = _file(problems, given["file"], join(path, "file")) if "file" in given else None
-    name: str | None = "X-API-Key"
+    name: str | None = KEY_HEADER
     if "name" in given:
         name = _header_name(problems, given["name"], join(path, "name"))
         if kind != "header":
@@ -124,19 +124,15 @@ def _auth(problems: Problems, node: Node, path: str) -> AuthConfig | None:
 
 
 def _env(problems: Problems, node: Node, path: str) -> str | None:
-    if node.tag == _STR and _ENV.fullmatch(str(node.value)):
+    if node.tag == _STR and ENV.fullmatch(str(node.value)):
         return str(node.value)
-    return _refuse(problems, node, path, "should be the name of an environment variable", _NOT_HERE)
+    return _refuse(problems, node, path, "should be the name of an environment variable", NOT_HERE)
 
 
 def _header_name(problems: Problems, node: Node, path: str) -> str | None:
     name = str(node.value) if node.tag == _STR else ""
-    if not _HEADER.fullmatch(name):
-        return _refuse(problems, node, path, "is no name of a header", "Write one like X-API-Key")
-    if name.lower() in _OURS:
-        mend = "Leave it out"
-        return _refuse(problems, node, path, "is a header that the app sets itself", mend)
-    return name
+    fault = name_fault(name)
+    return _refuse(problems, node, path, *fault) if fault else name
 
 
 def _headers(problems: Problems, node: Node, path: str) -> tuple[HeaderConfig, ...]:
@@ -163,12 +159,13 @@ def _header(problems: Problems, key: Node, value: Node, path: str) -> HeaderConf
             return _refuse(problems, value, path, "has no `env`", "Write {env: NAME}")
         env = _env(problems, entries["env"][1], join(path, "env"))
         return HeaderConfig(name=name, env=env) if env else None
-    if value.tag != _STR or not (str(value.value).isascii() and str(value.value).isprintable()):
-        mend = "Write plain text in quotes, or {env: NAME}"
-        return _refuse(problems, value, path, "should be one line of plain text", mend)
-    if _SECRETIVE.search(name):
-        return _refuse(problems, value, path, "looks like a secret written out", _NOT_HERE)
-    return HeaderConfig(name=name, value=str(value.value))
+    written = str(value.value) if value.tag == _STR else "\0"  # no text, so no plain text either
+    fault = value_fault(name, written)
+    if fault:
+        return _refuse(problems, value, path, *fault)
+    if looks_secret(written):
+        problems.warn(value, path, f"looks like a secret written out. {NOT_HERE}")
+    return HeaderConfig(name=name, value=written)
 
 
 def _refuse(problems: Problems, node: Node, path: str, message: str, mend: str) -> T | None:

@@ -72,11 +72,13 @@ class SandboxConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """`attempts` to mend a candidate (0: none), drafts that the built-in model writes afresh before
-    it is asked to mend (0: none), runs at a time, longest reply in tokens, size of all files that
-    come with one goal, how long a run waits for answers if it was asked to."""
+    """`attempts` to mend a candidate (0: none), candidates written at the same time where endpoints
+    are idle (1: no more than the first), drafts that the built-in model writes afresh before it is
+    asked to mend (0: none), runs at a time, longest reply in tokens, size of all files that come
+    with one goal, how long a run waits for answers if it was asked to."""
 
     attempts: int = 3
+    candidates: int = 3
     builtin_drafts: int = 3
     parallel_runs: int = 4
     max_tokens: int = 1536

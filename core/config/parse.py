@@ -63,6 +63,7 @@ SANDBOX: Mapping[str, Rule] = {
 }
 RUN: Mapping[str, Rule] = {
     "attempts": Range(0, 10),
+    "candidates": Range(1, 8),
     "builtin_drafts": Range(0, 10),
     "parallel_runs": Range(1, 64),
     "max_tokens": Range(16, 1_000_000),

@@ -115,15 +115,19 @@ def _merge_entry(node: Any, key: str, old: Any, new: Any) -> None:
 
 
 def _merge_list(node: Any, old: list[Any], new: list[Any]) -> None:
-    """Items that stay keep the form that they were written in."""
+    """Items that stay, and the entries in those that change, keep the form that they were written
+    in."""
     origin = {target: index for index, target in _pairs(old, new).items()}
-    written = list(node)
-    items = [
-        written[origin[index]]
-        if index in origin and same(old[origin[index]], value)
-        else fresh(value)
-        for index, value in enumerate(new)
-    ]
+    written, items = list(node), []
+    for index, value in enumerate(new):
+        before = old[origin[index]] if index in origin else None
+        if index in origin and same(before, value):
+            items.append(written[origin[index]])
+        elif isinstance(before, dict) and before and isinstance(value, Mapping):
+            _merge_mapping(written[origin[index]], before, value)
+            items.append(written[origin[index]])
+        else:
+            items.append(fresh(value))
     while len(node):
         node.pop()
     node.extend(items)

@@ -12,6 +12,7 @@ from typing import Any
 from core.config import save
 from core.config.details import Details, detailed
 from core.config.edit import as_role, with_role
+from core.config.endpoint_typed import Typed
 from core.config.files import file_problem, locked, read_text, replace
 from core.config.model import Config
 from core.config.parse import parse
@@ -122,7 +123,12 @@ class ConfigStore:
         base = self.current.base_url
         pairs = zip(endpoints, details or [None] * len(endpoints), strict=True)
         shown = [url if one is None else detailed(url, one, base) for url, one in pairs]
-        _check({"ollama": {"models": {name: {**wanted, "endpoints": shown}}}}, self._path)
+        typed = Typed(self.current.role(name).endpoints, self._path.parent)
+        _check(
+            {"ollama": {"models": {name: {**wanted, "endpoints": shown}}}},
+            self._path,
+            tuple(typed.problems(f"ollama.models.{name}.endpoints", details)),
+        )
         wanted["details"] = list(details)
         return self._change(lambda document, config: with_role(document, config, name, wanted))
 
@@ -154,8 +160,9 @@ class ConfigStore:
             raise ConfigError(source, error.problems) from error
 
 
-def _check(document: Mapping[str, Any], path: Path) -> None:
-    """Raise ConfigError, without lines, if `document` is no good configuration."""
+def _check(document: Mapping[str, Any], path: Path, found: Sequence[Problem] = ()) -> None:
+    """Raise ConfigError, without lines, if `document` is no good configuration, or if anything
+    was `found` wrong with it before."""
     source = "The new configuration"
     try:
         text = save.dump_plain(document)
@@ -164,5 +171,7 @@ def _check(document: Mapping[str, Any], path: Path) -> None:
     try:
         parse(text, source, path=path)
     except ConfigError as error:
-        problems = [Problem(found.path, 0, found.message, found.mend) for found in error.problems]
-        raise ConfigError(source, tuple(problems)) from error
+        more = [Problem(one.path, 0, one.message, one.mend) for one in error.problems]
+        raise ConfigError(source, (*found, *more)) from error
+    if found:
+        raise ConfigError(source, tuple(found))

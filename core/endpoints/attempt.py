@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from core.cancel import Cancel
 from core.config import EndpointConfig
@@ -44,11 +46,12 @@ def send(
     deadlines: Deadlines,
     watcher: Watcher,
     cancel: Cancel,
+    accepted: Callable[[], None] = lambda: None,
 ) -> Reply:
-    """The reply, its tokens given to `watcher` as they come.
+    """The reply, its tokens given to `watcher` as they come; `accepted` is told of the first.
 
-    A model that can't think is asked again without. Raises EndpointError, or StreamInterrupted
-    when a token had been given already, or Cancelled.
+    A server that refuses a parameter, like thinking, is asked again without. Raises EndpointError,
+    or StreamInterrupted when a token had been given already, or Cancelled.
     """
     began = time.monotonic()
     try:
@@ -58,7 +61,7 @@ def send(
         raise
     context_size = target.context_size if kind == "ollama" else 0
     _announce(target, request, context_size, watcher)
-    reading = _Reading(watcher, began)
+    reading = _Reading(watcher, began, accepted)
     try:
         _read(http, kind, target, request, reading, deadlines.since(began), cancel)
     except EndpointError as error:
@@ -82,43 +85,34 @@ def _read(
     deadlines: Deadlines,
     cancel: Cancel,
 ) -> None:
-    """Read the reply; a model that turns out not to think is asked once more, without."""
-    began = time.monotonic()
-    try:
-        _read_once(http, kind, target, request, reading, deadlines, cancel)
-    except EndpointError as error:
-        if request.think is None or not faults.cannot_think(error):
-            raise
-        request = replace(request, think=None)
-        _read_once(http, kind, target, request, reading, deadlines.since(began), cancel)
-
-
-def _read_once(
-    http: Http,
-    kind: Kind,
-    target: Target,
-    request: Request,
-    reading: _Reading,
-    deadlines: Deadlines,
-    cancel: Cancel,
-) -> None:
-    wire = _WIRES[kind]
+    """Read the reply; what the server turns out not to know is left out and asked again."""
+    began, wire = time.monotonic(), _WIRES[kind]
     context_size = target.context_size if kind == "ollama" else 0
-    body = wire.body(request, target.model, context_size, target.keep_alive)
-    with http.stream(
-        target.endpoint, wire.path, json=body, deadlines=deadlines, cancel=cancel
-    ) as stream:
-        _check_status(stream, target.model)
-        for chunk in wire.chunks(stream, target.model):
-            reading.take(chunk, stream)
-        stream.finish()
+    body: dict[str, Any] | None = wire.body(request, target.model, context_size, target.keep_alive)
+    while body is not None:
+        try:
+            left = deadlines.since(began)
+            with http.stream(
+                target.endpoint, wire.path, json=body, deadlines=left, cancel=cancel
+            ) as stream:
+                _check_status(stream, target.model)
+                for chunk in wire.chunks(stream, target.model):
+                    reading.take(chunk, stream)
+                stream.finish()
+            return
+        except EndpointError as error:
+            refused = error.error_class == "bad_request" and not reading.begun
+            body = wire.simpler(body, error.message) if refused else None
+            if body is None:
+                raise
 
 
 class _Reading:
     """A reply so far."""
 
-    def __init__(self, watcher: Watcher, began: float) -> None:
+    def __init__(self, watcher: Watcher, began: float, accepted: Callable[[], None]) -> None:
         self._watcher = watcher
+        self._accepted = accepted
         self._began = began
         self._first_token_s: float | None = None
         self._thinking: list[str] = []
@@ -126,12 +120,18 @@ class _Reading:
         self._tokens = (0, 0)
         self.text: list[str] = []
 
+    @property
+    def begun(self) -> bool:
+        """Whether a token came."""
+        return self._first_token_s is not None
+
     def take(self, chunk: Chunk, stream: Stream) -> None:
         """Note a chunk and pass its text on."""
         if chunk.text or chunk.thinking:
             stream.hold()
             if self._first_token_s is None:
                 self._first_token_s = time.monotonic() - self._began
+                self._accepted()
         if chunk.thinking:
             self._thinking.append(chunk.thinking)
         if chunk.finish:
@@ -188,8 +188,8 @@ def _overfull(request: Request, context_size: int) -> bool:
 
 
 def _check_status(stream: Stream, model: str) -> None:
-    if stream.status == 200:
-        if stream.headers.get("content-type", "").startswith("text/html"):
+    if stream.status in (200, 201):  # some frameworks answer every POST with 201
+        if stream.headers.get("content-type", "").lower().startswith("text/html"):
             raise faults.not_a_reply(stream.endpoint, b"<")
         return
     try:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from core.config import EndpointConfig, RoleConfig
-from core.endpoints.faults import FAULTS
+from core.endpoints.faults import FAULTS, Effect
 from core.endpoints.figures import Ledger
 from core.endpoints.kinds import Kinds
 from core.endpoints.lease import View
 from core.endpoints.probe import Found
 from core.endpoints.rotation import Rotation
-from core.endpoints.states import Block, State
+from core.endpoints.states import RESTS, Block
 from core.endpoints.values import EndpointStatus, RoleStatus
 from core.events import Role
-
-_RESTS = (State.BUSY, State.RATE_LIMITED)  # calls wait for these
 
 
 class Board:
@@ -53,9 +51,9 @@ class Board:
         found, view = self.found.get(endpoint.id), self._rotation.view(endpoint)
         if endpoint.off:
             return f"{endpoint.url} is {view.message}"
-        if view.opened and view.state not in _RESTS:
+        if view.opened and view.state not in RESTS:
             return view.message
-        if found and found.error and FAULTS[found.error].absent:
+        if found and found.error and _counts(found, view):
             return found.message
         if self._rotation.passed_over(endpoint, model) is Block.MODEL:
             return f"{endpoint.url} does not have {model}"
@@ -68,10 +66,11 @@ class Board:
         view = self._rotation.view(endpoint)
         has = found.has(model) if found else None
         status = EndpointStatus(
+            id=endpoint.id,
             url=endpoint.url,
             kind=self._kinds.known(endpoint),
             state=view.state.value,
-            reachable=found.reachable if found else None,
+            reachable=_reachable(found, view),
             models=found.models if found else (),
             message=view.message or (found.message if found else ""),
             in_flight=view.in_flight,
@@ -84,6 +83,19 @@ class Board:
             figures=self._ledger.of(endpoint.id),
         )
         return status, has, _mend(status, view, has, model)
+
+
+def _reachable(found: Found | None, view: View) -> bool | None:
+    if found is None:
+        return None
+    return found.reachable or (view.has_served and not view.opened and not _counts(found, view))
+
+
+def _counts(found: Found, view: View) -> bool:
+    """Whether a look that failed says that calls fail too."""
+    fault = FAULTS[found.error]
+    told = fault.effect is Effect.OPEN or (found.proves and not view.has_served)
+    return fault.absent and told
 
 
 def _mend(status: EndpointStatus, view: View, has: bool | None, model: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.cancel import Cancel
-from core.config import Config
+from core.config import Config, EndpointConfig
 from core.endpoints.lease import Wanted
 from core.endpoints.values import Attempt, Builtin, QueueWatcher, Request, Watcher
 from core.errors import AppError, BuiltinUnavailable, EndpointError, NoEndpointLeft
@@ -31,7 +31,9 @@ class Call:
     builtin: Builtin | None
     due: float = 0.0
     patience_s: float = 0.0
+    why_not: Callable[[EndpointConfig, str], str] = lambda endpoint, model: ""
     place: int = 0  # in the queue, when it last waited
+    turned_away: str = ""  # the word for endpoints that it was not let to
     begun: int = 0  # requests that failed after a server had begun with them
     attempts: list[Attempt] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)  # ids
@@ -42,6 +44,7 @@ class Call:
     def queued(self, place: int) -> None:
         """It waits at this place of the queue."""
         self.place = place
+        self.turned_away = "queue_timeout"
         self.absent = False
         if isinstance(self.watcher, QueueWatcher):
             self.watcher.queued(position=place)
@@ -89,7 +92,7 @@ class Call:
     def _not_asked(self) -> list[Attempt]:
         """Those that no request was sent to, with the reason."""
         left = [one for one in self.wanted.endpoints if one.id not in self.tried]
-        reasons = {one.id: self._reason(one.drain, one.disabled) for one in left}
+        reasons = {one.id: self._reason(one) for one in left}
         return [
             Attempt(
                 endpoint=one.url,
@@ -103,11 +106,13 @@ class Call:
             if reasons[one.id][0]
         ]
 
-    def _reason(self, drain: bool, disabled: bool) -> tuple[str, str]:
-        if disabled:
+    def _reason(self, endpoint: EndpointConfig) -> tuple[str, str]:
+        if endpoint.disabled:
             return "disabled", "disabled in the configuration"
-        if drain:
+        if endpoint.drain:
             return "draining", "being drained, so it takes no new calls"
-        if self.place:
-            return "queue_timeout", f"full or busy all the time (place {self.place} in the queue)"
-        return "", ""
+        if not self.turned_away:
+            return "", ""
+        why = self.why_not(endpoint, self.wanted.model) or "not free in time"
+        place = f" (place {self.place} in the queue)" if self.place else ""
+        return self.turned_away, f"{why}{place}"

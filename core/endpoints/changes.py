@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 
 from core.config import Config, EndpointConfig
 from core.endpoints.figures import Ledger
@@ -17,11 +18,14 @@ from core.events import ROLES
 class Changes:
     """Compares each configuration with the one before it. Thread-safe."""
 
-    def __init__(self, http: Http, rotation: Rotation, ledger: Ledger) -> None:
+    def __init__(
+        self, current: Callable[[], Config], http: Http, rotation: Rotation, ledger: Ledger
+    ) -> None:
+        self._current = current
         self._http = http
         self._rotation = rotation
         self._ledger = ledger
-        self._lock = threading.Lock()
+        self._one_at_a_time = threading.Lock()
         self._config: Config | None = None
         self._endpoints: dict[str, EndpointConfig] = {}
         self._marks: dict[str, bytes] = {}
@@ -29,18 +33,21 @@ class Changes:
     def notice(self, config: Config, *, secrets: bool = False) -> None:
         """Give endpoints whose settings changed another chance, and forget those that left.
 
-        `secrets`: look whether keys changed too, which reads files.
+        `config` is what the caller goes by, and `secrets` has keys compared too, which reads files.
         """
         if config is self._config and not secrets:
             return
+        with self._one_at_a_time:
+            # The caller may be late, with a configuration from before the one noticed last.
+            self._compare(self._current(), secrets)
+
+    def _compare(self, config: Config, secrets: bool) -> None:
         endpoints = all_endpoints(config)
         marks = {key: _mark(one) for key, one in endpoints.items()} if secrets else {}
-        with self._lock:
-            before, self._endpoints = self._endpoints, endpoints
-            marked = self._marks
-            if secrets:
-                self._marks = marks
-            self._config = config
+        before, marked = self._endpoints, self._marks
+        self._config, self._endpoints = config, endpoints
+        if secrets:
+            self._marks = marks
         for key, one in endpoints.items():
             rekeyed = key in marks and key in marked and marks[key] != marked[key]
             if rekeyed or (key in before and before[key] != one):

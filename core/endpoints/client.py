@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from core.cancel import Cancel
@@ -19,6 +20,7 @@ from core.endpoints.kinds import Kinds
 from core.endpoints.lease import Wanted
 from core.endpoints.monitor import Monitor
 from core.endpoints.rotation import Rotation
+from core.endpoints.slot import held
 from core.endpoints.values import Builtin, Reply, Request, RoleStatus, Watcher
 from core.events import Role
 
@@ -71,8 +73,21 @@ class Client:
         entry = RoleConfig(model=model, endpoints=tuple(endpoints))
         return self._run(role, lambda: entry, request, watcher, cancel)
 
+    def slot(
+        self, endpoint: EndpointConfig, model: str, *, limit_s: float, cancel: Cancel
+    ) -> AbstractContextManager[None]:
+        """One of the endpoint's calls at a time, for a request that another client sends.
+
+        Entering it waits for one, at most `limit_s` seconds. Raises Unreachable, Cancelled.
+        """
+        return held(self._parts.rotation, endpoint, model, limit_s=limit_s, cancel=cancel)
+
     def probe(self, timeout_s: float = 2.0) -> tuple[RoleStatus, ...]:
-        """Ask every endpoint now, all at once, at most about `timeout_s` seconds."""
+        """Ask every endpoint now, 16 at once, and give the status after that.
+
+        `timeout_s`, above 0, is how long a server may say nothing before it counts as unreachable;
+        one that keeps talking gets twice that. In the background, `start`, it is 2 s.
+        """
         return self._parts.monitor.probe(timeout_s)
 
     def status(self) -> tuple[RoleStatus, ...]:
@@ -127,6 +142,7 @@ class Client:
             role=role,
             wanted=wanted(),
             refresh=wanted,
+            why_not=parts.rotation.why_not,
             request=request,
             watcher=watcher,
             cancel=cancel,
@@ -136,7 +152,8 @@ class Client:
         parts.monitor.noticed(config)
         with parts.ledger.call(role) as ended:
             reply = parts.failover.run(call)
-            ended(reply.first_token_s, reply.tokens_out)
+            streamed_s = reply.seconds - reply.first_token_s
+            ended(reply.first_token_s, streamed_s, reply.tokens_out)
             return reply
 
 

@@ -73,7 +73,9 @@ class Failover:
         self._ledger.began(key)
         settled = False
         try:
-            reply = self._send(call, lease.endpoint, lease.model)
+            reply = self._send(
+                call, lease.endpoint, lease.model, lambda: self._rotation.accepted(lease)
+            )
             self._rotation.release(lease, first_token_s=reply.first_token_s)
             self._ledger.served(
                 key,
@@ -90,7 +92,7 @@ class Failover:
             self._ledger.failed(key, error.error_class, seconds=seconds)
             settled = True
             call.tried.append(key)
-            if error.error_class == "busy":
+            if fault.effect in (Effect.BUSY, Effect.RATE_LIMITED):
                 call.busy.add(key)
             call.note(lease.url, lease.model, error, seconds, cooldown_s)
             self._go_on(call, error, fault)
@@ -138,7 +140,13 @@ class Failover:
                     break
         raise call.nobody()
 
-    def _send(self, call: Call, endpoint: EndpointConfig, model: str) -> Reply:
+    def _send(
+        self,
+        call: Call,
+        endpoint: EndpointConfig,
+        model: str,
+        accepted: Callable[[], None] = lambda: None,
+    ) -> Reply:
         limits = call.config.timeouts
         reply = attempt.send(
             self._http,
@@ -158,5 +166,6 @@ class Failover:
             ),
             watcher=call.watcher,
             cancel=call.cancel,
+            accepted=accepted,
         )
         return replace(reply, attempts=tuple(call.attempts))

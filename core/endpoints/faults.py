@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
+from core.endpoints.retry_after import retry_after_s
 from core.errors import BadReply, EndpointError, ModelMissing
 
 
@@ -79,8 +78,21 @@ FAULTS: dict[str, Fault] = {
     "bad_request": Fault(Effect.NONE, final=True),
 }
 
-_MISSING = re.compile(r"model\b.*\b(not found|does not exist)|try pulling it first", re.I | re.S)
+_MISSING = re.compile(
+    r"model\b.*\b(not found|does not exist|not exist)\b|try pulling it first"
+    r"|invalid model (name|identifier|id)\b|not a valid model\b|model_not_found|unknown model\b"
+    r"|no such model\b",
+    re.I | re.S,
+)
 _MEMORY = re.compile(r"system memory|out of memory|\boom\b|cudaMalloc", re.I)
+# As the code of an error within a stream these say more than that it broke off.
+_TELLING = {"400", "401", "402", "403", "404", "413", "422", "429", "503"}
+_HINTS = {
+    401: "key rejected",
+    402: "has the account run out of credit?",
+    403: "Host not allowed? Set OLLAMA_HOST=0.0.0.0",
+}
+TEXT_LIMIT = 300
 _NO_API = re.compile(r"unexpected endpoint|unknown path", re.I)
 
 
@@ -102,50 +114,40 @@ def status_error(
         location = headers.get("Location", "elsewhere")
         message = f"{url} redirects to {location}; put that address in the config"
         return BadReply(url, "redirect", message, status)
-    if status in (401, 403):
-        hint = "key rejected" if status == 401 else "Host not allowed? Set OLLAMA_HOST=0.0.0.0"
-        return BadReply(url, "forbidden", f"{said} ({hint})", status)
+    if status < 300:
+        return not_a_reply(url, body)
+    if status in _HINTS:
+        return BadReply(url, "forbidden", f"{said} ({_HINTS[status]})", status)
+    if status in (400, 404, 405, 422) and _MISSING.search(text):
+        return model_missing(url, model)
     if status in (404, 405):
-        if _MISSING.search(text):
-            return model_missing(url, model)
         message = f"{url} has no such API (HTTP {status}): wrong kind or base path"
         return BadReply(url, "no_such_api", message, status)
     if status == 429:
-        return RateLimited(url, f"{url} limits our rate: {text}", _seconds(headers))
-    if status == 503:
+        return RateLimited(url, f"{url} limits our rate: {text}", retry_after_s(headers))
+    if status in (503, 529):
         return BadReply(url, "busy", f"{url} is busy: {text}", status)
-    if status >= 500:
+    if status >= 500 or status == 408:
         kind = "out_of_memory" if _MEMORY.search(text) else "server_error"
         return BadReply(url, kind, said, status)
     return BadReply(url, "bad_request", f"{url} refused the request: {text}", status)
 
 
-def _seconds(headers: Mapping[str, str]) -> float:
-    value = headers.get("Retry-After", "")
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    if until.tzinfo is None:
-        return 0.0
-    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())
+def stream_error(url: str, model: str, text: str, code: object = None) -> EndpointError:
+    """The error that a server reported within a reply that had begun with status 200.
 
-
-def stream_error(url: str, model: str, text: str) -> EndpointError:
-    """The error that a server reported within a reply that had begun with status 200."""
+    `code` is what the server gives as such: often the HTTP status that came too late.
+    """
+    text = text[:TEXT_LIMIT]
+    if str(code) in _TELLING:
+        body = json.dumps({"error": text}).encode()
+        return status_error(url, model, int(str(code)), body, {})
     if _MISSING.search(text):
         return model_missing(url, model)
     if _NO_API.search(text):
         return BadReply(url, "no_such_api", f"the server said: {text}", 200)
     kind = "out_of_memory" if _MEMORY.search(text) else "stream_error"
     return BadReply(url, kind, f"the server said: {text}", 200)
-
-
-def cannot_think(error: EndpointError) -> bool:
-    """Whether the model was refused only because it was asked to think."""
-    return error.error_class == "bad_request" and "does not support think" in error.message
 
 
 def model_missing(url: str, model: str) -> ModelMissing:
@@ -178,8 +180,8 @@ def error_text(body: bytes) -> str:
         plain = json.loads(body)
     except ValueError:
         text = body.decode("utf-8", "replace").strip()
-        return "" if text.startswith("<") else text[:300]
-    return error_words(plain)[:300]
+        return "" if text.startswith("<") else text[:TEXT_LIMIT]
+    return error_words(plain)[:TEXT_LIMIT]
 
 
 def error_words(plain: Any) -> str:

@@ -10,11 +10,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import AppError, Cancelled, EndpointError, NoEndpointLeft
+from core.endpoints.counted import error_word
+from core.errors import AppError, Cancelled
 
 # Quantiles are over so many calls, charts show so many.
 WINDOW = 200
 POINTS = 60
+# A reply that took less time to stream came in one piece: it says nothing about speed.
+LEAST_STREAM_S = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +38,9 @@ class Point:
 class Figures:
     """Calls ended since the start, and what the last 200 that served took, in seconds.
 
-    `errors` counts the failed ones by class. `tokens_per_s` is of the replies after their first
-    token, 0 when unknown. `points` are the last 60 calls, oldest first.
+    `errors` counts the failed ones by class. `tokens_per_s` is of the replies from their first
+    token on, without those that came in one piece (5 ms or less); 0 when unknown. `points` are the
+    last 60 calls, oldest first.
     """
 
     calls: int = 0
@@ -53,17 +57,25 @@ class Figures:
 NO_FIGURES = Figures()
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    seconds: float
+    first_token_s: float
+    streamed_s: float
+    tokens: int
+
+
 class _Meter:
     def __init__(self) -> None:
         self.calls = 0
         self.in_flight = 0
         self.errors: Counter[str] = Counter()
         self.points: deque[Point] = deque(maxlen=POINTS)
-        self.served: deque[tuple[float, float, int]] = deque(maxlen=WINDOW)
+        self.served: deque[_Served] = deque(maxlen=WINDOW)
 
     def figures(self) -> Figures:
-        firsts = sorted(first for first, _, _ in self.served)
-        wholes = sorted(seconds for _, seconds, _ in self.served)
+        firsts = sorted(one.first_token_s for one in self.served)
+        wholes = sorted(one.seconds for one in self.served)
         return Figures(
             calls=self.calls,
             errors=dict(self.errors),
@@ -91,9 +103,22 @@ class Ledger:
             for key in keys:
                 self._meters.setdefault(key, _Meter()).in_flight += 1
 
-    def served(self, key: str, *, seconds: float, first_token_s: float, tokens: int) -> None:
-        """It ended well, with `tokens` in the reply (0: unknown)."""
-        one = (first_token_s, seconds, tokens)
+    def served(
+        self,
+        key: str,
+        *,
+        seconds: float,
+        first_token_s: float,
+        tokens: int,
+        streamed_s: float | None = None,
+    ) -> None:
+        """It ended well, with `tokens` in the reply (0: unknown).
+
+        `streamed_s` seconds are from its first token to its last; None: all after the first. Of a
+        call that waited in a queue, or failed elsewhere before, they are less than that.
+        """
+        streamed_s = seconds - first_token_s if streamed_s is None else streamed_s
+        one = _Served(seconds, first_token_s, streamed_s, tokens)
         point = Point(
             at=self._now(), seconds=seconds, first_token_s=first_token_s, tokens_per_s=_rate([one])
         )
@@ -116,13 +141,14 @@ class Ledger:
             self._ended(key).calls -= 1
 
     @contextlib.contextmanager
-    def call(self, key: str) -> Iterator[Callable[[float, int], None]]:
-        """A whole call, timed here; the function given is told of its success, in seconds and
-        tokens. A call that raises is counted by its error's class, a cancelled one not at all."""
-        began, served = time.monotonic(), list[tuple[float, int]]()
+    def call(self, key: str) -> Iterator[Callable[[float, float, int], None]]:
+        """A whole call, timed here with all its waiting; the function given is told of its success:
+        the seconds to the reply's first token, those from there to its last, and its tokens. A call
+        that raises is counted by its error's class, a cancelled one not at all."""
+        began, served = time.monotonic(), list[tuple[float, float, int]]()
         self.began(key)
         try:
-            yield lambda first_token_s, tokens: served.append((first_token_s, tokens))
+            yield lambda *reply: served.append(reply)
         except AppError as error:
             if isinstance(error, Cancelled):
                 self.dropped(key)
@@ -133,8 +159,14 @@ class Ledger:
             self.dropped(key)
             raise
         seconds = time.monotonic() - began
-        [(first_token_s, tokens)] = served
-        self.served(key, seconds=seconds, first_token_s=first_token_s, tokens=tokens)
+        [(first_token_s, streamed_s, tokens)] = served
+        self.served(
+            key,
+            seconds=seconds,
+            first_token_s=first_token_s,
+            streamed_s=streamed_s,
+            tokens=tokens,
+        )
 
     def of(self, key: str) -> Figures:
         """The figures as of now."""
@@ -156,21 +188,12 @@ class Ledger:
         return meter
 
 
-def error_word(error: AppError) -> str:
-    """The error's class for counting; of a call that tried several endpoints, the last one's."""
-    if isinstance(error, EndpointError):
-        return error.error_class
-    if isinstance(error, NoEndpointLeft) and error.attempts:
-        return str(getattr(error.attempts[-1], "error", error.code))
-    return error.code
-
-
 def quantile(ordered: Sequence[float], share: float) -> float:
     """The value that `share` (0 to 1) of the ordered values don't exceed; 0 of none."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
-def _rate(calls: Collection[tuple[float, float, int]]) -> float:
-    counted = [(seconds - first, tokens) for first, seconds, tokens in calls if tokens > 0]
-    spent = sum(seconds for seconds, _ in counted)
-    return sum(tokens for _, tokens in counted) / spent if spent > 0 else 0.0
+def _rate(calls: Collection[_Served]) -> float:
+    counted = [one for one in calls if one.tokens > 0 and one.streamed_s > LEAST_STREAM_S]
+    spent = sum(one.streamed_s for one in counted)
+    return sum(one.tokens for one in counted) / spent if spent > 0 else 0.0

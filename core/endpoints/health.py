@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from core.endpoints.faults import Effect
 from core.endpoints.latency import PeakEwma
 from core.endpoints.names import canonical
-from core.endpoints.states import Block, State
+from core.endpoints.states import RESTS, Block, State
 
 COOLDOWN_S = 2.0
 COOLDOWN_CAP_S = 60.0
@@ -45,10 +45,12 @@ class Health:
     until: float = 0.0
     strikes: int = 0
     openings: int = 0
+    breaks: int = 0  # that it asked for itself, since it last served
     healthy_since: float = 0.0
     generation: int = 0
     probing_until: float = 0.0  # a probe that takes longer is given up
     unreachable: bool = False  # the present cooldown began because nobody answered at all
+    has_served: bool = False
     in_flight: int = 0
     calls: int = 0
     failures: int = 0
@@ -76,10 +78,12 @@ class Health:
             return Block.MODEL
         if not self.opened:
             return None
+        rests = self.state in RESTS
         if now < self.until:
-            rests = self.state in (State.BUSY, State.RATE_LIMITED)
             return Block.BUSY if rests else Block.COOLING
-        return Block.PROBING if now < self.probing_until else None
+        if now < self.probing_until:
+            return Block.BUSY if rests else Block.PROBING
+        return None
 
     def taken(self, now: float, probe_s: float) -> bool:
         """A request goes there; whether it is the one that finds out if it is well again."""
@@ -111,6 +115,8 @@ class Health:
         """A request succeeded."""
         self.without.pop(model, None)
         self.recent.append(False)
+        self.has_served = True
+        self.breaks = 0  # whenever the request began: the server has time again
         if generation != self.generation:
             return
         if self.opened:
@@ -119,6 +125,13 @@ class Health:
             self.healthy_since = now
         self.state, self.message, self.strikes = State.HEALTHY, "", 0
         self.unreachable = False
+
+    def accepted(self, generation: int, now: float) -> None:
+        """A request's first token came. Whoever asked for a break has ended it; whether one that
+        broke or hung is well again, only a whole reply tells."""
+        if generation == self.generation and self.state in RESTS and now >= self.until:
+            self.state, self.message, self.strikes = State.HEALTHY, "", 0
+            self.healthy_since = now
 
     def answered(self, models: Collection[str], missing: Collection[str], now: float) -> None:
         """A look at it succeeded. That is no proof that it generates, so at most half open."""
@@ -164,19 +177,24 @@ class Health:
             self._open(effect, now, jitter, base_s)
 
     def _open(self, effect: Effect, now: float, jitter: float, base_s: float) -> float:
-        growth = 2.0 ** min(self.openings, 10)
-        if effect is Effect.BUSY:
-            wait_s = min(BUSY_S * growth, BUSY_CAP_S)
-        elif effect is Effect.RATE_LIMITED:
-            wait_s = min(base_s or COOLDOWN_S * growth, COOLDOWN_CAP_S)
+        if effect in (Effect.BUSY, Effect.RATE_LIMITED):
+            wait_s = self._break_s(effect, base_s)
+            self.breaks += 1
         elif effect is Effect.MISCONFIGURED:
             wait_s = COOLDOWN_CAP_S
         else:
+            growth = 2.0 ** min(self.openings, 10)
             wait_s = min(max(COOLDOWN_S * growth, base_s) * jitter, COOLDOWN_CAP_S)
+            self.openings += 1
         self.state = _OPENING[effect]
         self.unreachable = effect is Effect.OPEN
         self.until = now + wait_s
-        self.openings += 1
         self.generation += 1
         self.probing_until = 0.0
         return wait_s
+
+    def _break_s(self, effect: Effect, base_s: float) -> float:
+        growth = 2.0 ** min(self.breaks, 10)
+        if effect is Effect.BUSY:
+            return min(BUSY_S * growth, BUSY_CAP_S)
+        return min(base_s or COOLDOWN_S * growth, COOLDOWN_CAP_S)

@@ -64,7 +64,8 @@ class Outlook:
 class View:
     """An endpoint's health at one moment. `opened`: in a cooldown, or no success since one.
 
-    `first_token_s` is the moving average that the strategy `latency` goes by, 0 if not measured.
+    `has_served`: at least one call, ever. `first_token_s` is the moving average that the strategy
+    `latency` goes by, 0 if not measured.
     """
 
     state: State
@@ -75,3 +76,4 @@ class View:
     calls: int
     failures: int
     first_token_s: float = field(default=0.0)
+    has_served: bool = False

@@ -48,7 +48,7 @@ class Monitor:
         self._kinds = kinds
         self._rotation = rotation
         self._board = Board(kinds, rotation, ledger)
-        self._changes = Changes(http, rotation, ledger)
+        self._changes = Changes(config, http, rotation, ledger)
         self._has_builtin = has_builtin
         self._stop = Cancel()
         self._thread: threading.Thread | None = None
@@ -148,7 +148,7 @@ class Monitor:
         self._board.found[endpoint.id] = found
         if not found.reachable:
             fault = FAULTS[found.error]
-            if fault.absent:
+            if fault.absent and found.proves:
                 self._rotation.lost(endpoint.id, fault.effect, found.message, fault.base_s)
             return
         wanted = {entry.model for entry in self._config().models.values()}

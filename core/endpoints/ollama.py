@@ -43,6 +43,12 @@ class OllamaWire:
             body["format"] = request.format
         return body
 
+    def simpler(self, body: dict[str, Any], refusal: str) -> dict[str, Any] | None:
+        """Without `think`, for a model that can't."""
+        if "think" not in body or "does not support think" not in refusal:
+            return None
+        return {key: value for key, value in body.items() if key != "think"}
+
     def chunks(self, source: Source, model: str) -> Iterator[Chunk]:
         """Up to `done: true`. A stream that ends without it was broken off, whatever HTTP says."""
         first = True
@@ -52,7 +58,7 @@ class OllamaWire:
             if first and line.startswith(b"<"):
                 raise faults.not_a_reply(source.endpoint, line)
             plain = parse_object(source.endpoint, line)
-            if "error" in plain:
+            if plain.get("error") is not None:
                 words = faults.error_words(plain)
                 raise faults.stream_error(source.endpoint, model, words)
             if first and not plain.keys() & {"message", "done"}:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from core.endpoints import faults
+from core.endpoints.sse import events
 from core.endpoints.values import Request
 from core.endpoints.wire import Chunk, Source, count_of, parse_object, text_of
 from core.errors import EndpointError, NoReply
 
 # The counts and the closing [DONE] follow the finish at once; a reply is whole without them.
 USAGE_S = 5.0
+# What some servers refuse to know, and a reply can do without.
+_DISPENSABLE = ("stream_options", "seed", "reasoning_effort", "temperature", "max_tokens")
+_NEWER = "max_completion_tokens"
+_UNKNOWN = re.compile(
+    r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed", re.I
+)
+_KNOWN = {"choices", "usage", "id", "object", "type"}
 
 
 class OpenAIWire:
@@ -44,13 +53,25 @@ class OpenAIWire:
             body["reasoning_effort"] = request.think
         return body
 
+    def simpler(self, body: dict[str, Any], refusal: str) -> dict[str, Any] | None:
+        """Without the parameter that the server names, or with its newer name."""
+        if not _UNKNOWN.search(refusal):
+            return None
+        for name in _DISPENSABLE:
+            if name in body and name in refusal:
+                left = {key: value for key, value in body.items() if key != name}
+                if name == "max_tokens" and _NEWER in refusal:
+                    left[_NEWER] = body[name]
+                return left
+        return None
+
     def chunks(self, source: Source, model: str) -> Iterator[Chunk]:
         """Up to a finish_reason and the usage after it. [DONE] alone proves nothing."""
-        finished = False
-        events = _events(source)
+        finished, first = False, True
+        coming = events(source)
         while True:
             try:
-                name, data = next(events)
+                name, data = next(coming)
             except StopIteration:
                 break
             except NoReply:
@@ -60,9 +81,12 @@ class OpenAIWire:
             if data == b"[DONE]":
                 break
             plain = parse_object(source.endpoint, data)
-            if name == "error" or plain.get("error") or plain.get("object") == "error":
-                words = faults.error_words(plain)
-                raise faults.stream_error(source.endpoint, model, words)
+            problem = _problem(source.endpoint, model, name, plain)
+            if problem is not None:
+                raise problem
+            if first and plain and not plain.keys() & _KNOWN:
+                raise faults.not_a_reply(source.endpoint, data)
+            first = False
             chunk = _chunk(plain)
             yield chunk
             if chunk.finish:
@@ -72,46 +96,27 @@ class OpenAIWire:
             raise faults.unfinished(source.endpoint)
 
 
-def _events(source: Source) -> Iterator[tuple[str, bytes]]:
-    """Name ('' when none) and data of each event; a body that holds none is refused."""
-    name, data, strange, events = "", list[bytes](), b"", 0
-    for line in source.lines():
-        if not line:
-            if data:
-                events += 1
-                yield name, b"\n".join(data)
-            name, data = "", []
-            continue
-        field, _, value = line.partition(b":")
-        value = value.strip()
-        if field == b"data":
-            data.append(value)
-        elif field == b"error":  # llama.cpp's older builds
-            events += 1
-            yield "error", value
-        elif field == b"event":
-            name = value.decode("utf-8", "replace")
-        elif field and not strange:
-            strange = line
-    if data:
-        yield name, b"\n".join(data)
-    elif strange and not events:
-        raise _stranger(source.endpoint, strange)
-
-
-def _stranger(endpoint: str, line: bytes) -> EndpointError:
-    words = faults.error_text(line) if line.startswith(b"{") and b'"error"' in line else ""
-    if words:
-        return faults.stream_error(endpoint, "", words)
-    return faults.not_a_reply(endpoint, line)
+def _problem(endpoint: str, model: str, name: str, plain: dict[str, Any]) -> EndpointError | None:
+    """What is wrong with an event that is no piece of a reply; None for all others."""
+    error = plain.get("error")
+    if name == "error" or error or plain.get("object") == "error":
+        words = faults.error_words(plain)
+        code = error.get("code") if isinstance(error, dict) else plain.get("code")
+        return faults.stream_error(endpoint, model, words, code)
+    if not plain.keys() & _KNOWN and plain.keys() & {"detail", "message"}:
+        return faults.stream_error(endpoint, model, faults.error_words(plain))
+    return None
 
 
 def _chunk(plain: dict[str, Any]) -> Chunk:
     choices, usage = plain.get("choices"), plain.get("usage")
     choice = choices[0] if isinstance(choices, list) and choices else {}
     choice = choice if isinstance(choice, dict) else {}
-    delta = choice.get("delta")
+    delta = choice.get("delta") or choice.get("message")  # the latter from who does not stream
     delta = delta if isinstance(delta, dict) else {}
+    parts = delta.get("content")
+    if isinstance(parts, list):
+        delta = {**delta, "content": _text(parts, "text"), "reasoning": _text(parts, "thinking")}
     usage = usage if isinstance(usage, dict) else {}
     return Chunk(
         text=text_of(delta, "content"),
@@ -119,4 +124,14 @@ def _chunk(plain: dict[str, Any]) -> Chunk:
         finish=text_of(choice, "finish_reason"),
         tokens_in=count_of(usage, "prompt_tokens"),
         tokens_out=count_of(usage, "completion_tokens"),
+    )
+
+
+def _text(parts: Any, kind: str) -> str:
+    """The texts of the parts of this kind; a part may itself consist of parts."""
+    if isinstance(parts, str):
+        return parts
+    listed = [one for one in parts if isinstance(one, dict)] if isinstance(parts, list) else []
+    return "".join(
+        _text(one.get(kind), "text") for one in listed if one.get("type", "text") == kind
     )

@@ -34,8 +34,12 @@ class Patience:
                 if alone or (call.builtin and call.absent) or outlook.wait_s > SOON_S:
                     return None
                 limit_s = min(limit_s, outlook.wait_s or SOON_S)
-            elif outlook.kind not in ("slots", "free") or outlook.wait_s > limit_s:
+            elif outlook.kind not in ("slots", "free"):
                 return None
+            else:
+                call.absent = False  # somebody is there, though not for us just now
+                if outlook.wait_s > limit_s:
+                    return None
             lease = self._wait(call, limit_s)
             if outlook.kind == "cooling":
                 break
@@ -47,9 +51,12 @@ class Patience:
             lease = self._rotation.wait(
                 call.refresh, call.tried, limit_s=limit_s, cancel=call.cancel, told=call.queued
             )
-        except QueueFull:
-            call.queued(0)
-            raise call.nobody("The queue is full: too many calls wait for an endpoint") from None
+        except QueueFull as full:
+            call.turned_away = "queue_full"
+            raise call.nobody(
+                f"The queue is full: {full.limit} calls wait for an endpoint already. Start fewer "
+                "runs at once, add endpoints, or raise `max_inflight` where a server can do more"
+            ) from None
         call.wanted = call.refresh()
         # Waiting that brought nothing used the time up, whatever the clock says.
         spent_s = limit_s if lease is None else self._clock() - began

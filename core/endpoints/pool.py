@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from json import dumps as json_text
+from pathlib import Path
 from typing import Any
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -12,10 +14,10 @@ from urllib3.connection import port_by_scheme
 from urllib3.util import parse_url
 
 from core.config import EndpointConfig
+from core.config.endpoint import LARGEST_INFLIGHT
 from core.endpoints.connections import POOLS
 from core.errors import Unreachable
 
-POOL_SIZE = 128
 _GET = {
     "User-Agent": "codeevolver",
     "Accept": "*/*",
@@ -36,7 +38,7 @@ class Pool:
         self._prefix = (parts.path or "").rstrip("/")
         # No PoolManager: clearing one leaves its connections to the garbage collector.
         self._pool = POOLS[scheme](
-            parts.host or "", parts.port or port_by_scheme[scheme], maxsize=POOL_SIZE, **tls
+            parts.host or "", parts.port or port_by_scheme[scheme], maxsize=LARGEST_INFLIGHT, **tls
         )
 
     def ask(
@@ -65,11 +67,27 @@ class Pool:
 def _tls(endpoint: EndpointConfig) -> dict[str, Any]:
     if not endpoint.verify:
         return {"cert_reqs": "CERT_NONE"}
-    if endpoint.ca_file is not None and not endpoint.ca_file.is_file():
-        message = f"{endpoint.url}: there is no ca_file {endpoint.ca_file}"
-        raise Unreachable(endpoint.url, "certificate", message)
+    if endpoint.ca_file is not None:
+        _check(endpoint.url, endpoint.ca_file)
     ca_certs = str(endpoint.ca_file or DEFAULT_CA_BUNDLE_PATH)
     return {"cert_reqs": "CERT_REQUIRED", "ca_certs": ca_certs}
+
+
+def _check(url: str, ca_file: Path) -> None:
+    """Load it once by itself: urllib3 would tell a bad file as a fault of the connection."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca_file)
+    except ssl.SSLError as error:
+        wrong = "it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+        raise _unusable(url, ca_file, wrong) from error
+    except OSError as error:
+        reason = (error.strerror or "it can't be read").lower()
+        raise _unusable(url, ca_file, reason) from error
+
+
+def _unusable(url: str, ca_file: Path, reason: str) -> Unreachable:
+    message = f"The ca_file {ca_file} of {url} can't be used: {reason}"
+    return Unreachable(url, "certificate", message)
 
 
 def _merged(own: Mapping[str, str], given: Mapping[str, str]) -> HTTPHeaderDict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,12 @@ class Found:
         """It answered as a model server does."""
         return not self.error
 
+    @property
+    def proves(self) -> bool:
+        """Whether calls would fail as this look did. Gateways of OpenAI's kind often have no list
+        of models, or none for this key, and serve all the same."""
+        return not (self.kind == "openai" and self.error in ("forbidden", "no_such_api"))
+
     def has(self, model: str) -> bool | None:
         """Whether it has the model; None when it did not answer."""
         if not self.reachable:
@@ -47,12 +54,16 @@ class Found:
 def look(
     http: Http, kinds: Kinds, endpoint: EndpointConfig, timeout_s: float, cancel: Cancel
 ) -> Found:
-    """Ask for the list of models; never raises EndpointError. `timeout_s` is for each request."""
-    url, limits = endpoint.url, Deadlines.all(timeout_s)
+    """Ask for the list of models; never raises EndpointError.
+
+    `timeout_s`, above 0, is for each silence: until it is connected, until a reply begins, within
+    the reply. The whole look, of up to three requests, takes at most twice that.
+    """
+    url, limits, began = endpoint.url, Deadlines.all(timeout_s), time.monotonic()
     try:
         known = kinds.resolve(endpoint, cancel, limits)
         path = "/api/tags" if known == "ollama" else "/v1/models"
-        status, body = http.fetch(endpoint, path, limits=limits, cancel=cancel)
+        status, body = http.fetch(endpoint, path, limits=limits.since(began), cancel=cancel)
         if status != 200:
             raise faults.status_error(url, "", status, body, {})
         entries = list(_entries(url, body, "models" if known == "ollama" else "data"))
@@ -71,7 +82,7 @@ def resident(
 ) -> dict[str, int]:
     """What an Ollama server has in memory: canonical name -> context in tokens, 0 unknown.
 
-    Empty where that can't be had; never raises EndpointError.
+    Empty where that can't be had; never raises EndpointError. `timeout_s` as for `look`.
     """
     try:
         limits = Deadlines.all(timeout_s)
@@ -89,7 +100,8 @@ def resident(
 def _entries(url: str, body: bytes, key: str) -> Iterator[dict[str, Any]]:
     try:
         plain = json.loads(body)
-        entries = plain[key] or []  # Go writes an empty list as null
+        # Some give the bare list, and Go writes an empty one as null.
+        entries = plain if isinstance(plain, list) else plain[key] or []
     except (ValueError, KeyError, TypeError) as error:
         raise faults.not_a_reply(url, body) from error
     yield from (entry for entry in entries if isinstance(entry, dict))

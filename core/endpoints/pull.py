@@ -21,7 +21,7 @@ AT_ONCE = 8
 KEPT = 50
 LEAVE_S = 5.0
 Phase = Literal["pulling", "done", "failed", "cancelled"]
-_Key = tuple[str, str]
+_Key = tuple[str, str]  # endpoint id, model
 
 _log = logging.getLogger("core.endpoints")
 
@@ -30,10 +30,12 @@ _log = logging.getLogger("core.endpoints")
 class Pull:
     """A pull as it is now. `status` is Ollama's own word, `message` says why it failed.
 
+    `id` tells the endpoint from others with the same URL, see EndpointConfig.
     Bytes are of all layers that Ollama has named so far, 0 before the first. `at` and `ended_at`
     in unix seconds, the latter 0 while it is under way.
     """
 
+    id: str
     url: str
     model: str
     phase: Phase = "pulling"
@@ -81,7 +83,7 @@ class Pulls:
     def start(self, endpoint: EndpointConfig, model: str) -> Pull:
         """Begin, or find under way; its state. Raises BadInput when it can't begin."""
         model = _checked(endpoint, model)
-        key = _key(endpoint.url, model)
+        key = _key(endpoint.id, model)
         with self._lock:
             known = self._pulls.get(key)
             if known is not None and known.running:
@@ -89,7 +91,9 @@ class Pulls:
             if self._closed or len(self._jobs) >= AT_ONCE:
                 raise BadInput("model", f"{AT_ONCE} pulls are under way. Wait until one has ended.")
             self._pulls.pop(key, None)  # the newest comes last
-            pull = self._pulls[key] = Pull(url=endpoint.url, model=model, at=self._now())
+            pull = self._pulls[key] = Pull(
+                id=endpoint.id, url=endpoint.url, model=model, at=self._now()
+            )
             self._forget()
             cancel = Cancel()
             work = threading.Thread(
@@ -99,24 +103,24 @@ class Pulls:
             work.start()
         return pull
 
-    def state(self, url: str, model: str) -> Pull | None:
+    def state(self, identity: str, model: str) -> Pull | None:
         """The last pull of the model there; None when there was none."""
         with self._lock:
-            return self._pulls.get(_key(url, model))
+            return self._pulls.get(_key(identity, model))
 
     def all(self) -> tuple[Pull, ...]:
         """Those under way and the last ones that ended, oldest first."""
         with self._lock:
             return tuple(self._pulls.values())
 
-    def cancel(self, url: str, model: str) -> Pull | None:
+    def cancel(self, identity: str, model: str) -> Pull | None:
         """Stop it; its state after that. Ollama keeps what it has fetched for the next time."""
         with self._lock:
-            job = self._jobs.get(_key(url, model))
+            job = self._jobs.get(_key(identity, model))
         if job is not None:
             job.cancel.set()
             job.thread.join(LEAVE_S)
-        return self.state(url, model)
+        return self.state(identity, model)
 
     def close(self) -> None:
         """Stop them all."""
@@ -167,8 +171,8 @@ class Pulls:
             del self._pulls[key]
 
 
-def _key(url: str, model: str) -> _Key:
-    return url, canonical(model)
+def _key(identity: str, model: str) -> _Key:
+    return identity, canonical(model)
 
 
 def _checked(endpoint: EndpointConfig, model: str) -> str:

@@ -36,16 +36,18 @@ def pull(
     """Return when the server says `success`. Raises EndpointError or Cancelled."""
     layers = _Layers()
     body = {"model": model, "stream": True}
-    for left in range(ROUNDS, 0, -1):
+    left = ROUNDS
+    while True:
+        left -= 1
         try:
             with http.stream(
                 endpoint, "/api/pull", json=body, deadlines=limits, cancel=cancel
             ) as stream:
-                return _follow(stream, endpoint.url, model, layers, cancel, told)
+                _follow(stream, endpoint.url, model, layers, cancel, told)
+                return
         except EndpointError as error:
-            if error.error_class != "too_large" or left == 1:
+            if error.error_class != "too_large" or not left:
                 raise
-    return None
 
 
 class _Layers:

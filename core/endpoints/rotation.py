@@ -9,6 +9,7 @@ from core.cancel import Cancel
 from core.config import EndpointConfig
 from core.endpoints.faults import Effect
 from core.endpoints.lease import Lease, Outlook, View, Wanted
+from core.endpoints.obstacles import OFF, in_words
 from core.endpoints.picker import Picker
 from core.endpoints.states import Block, State
 from core.endpoints.strategies import Draw
@@ -113,6 +114,14 @@ class Rotation:
             return health.cooldown_s(now)  # began before the present cooldown: nothing new
         return health.failed(effect, lease.model, message, now, self._jitter(), base_s)
 
+    def accepted(self, lease: Lease) -> None:
+        """The request's first token came."""
+        if not lease.probe:
+            return  # nothing was to be found out
+        with self._lock:
+            self._picker.of(lease.endpoint.id).accepted(lease.generation, self._clock())
+            self._room.serve()
+
     def found(self, identity: str, models: Collection[str], missing: Collection[str]) -> None:
         """A look at the endpoint: it answers; which of the wanted models it has and lacks."""
         with self._lock:
@@ -120,9 +129,12 @@ class Rotation:
             self._room.serve()
 
     def lost(self, identity: str, effect: Effect, message: str, base_s: float = 0.0) -> None:
-        """A look at the endpoint failed."""
+        """A look at the endpoint failed. Where calls were served before, that counts only if nobody
+        is there: a server may well serve calls and refuse the list of its models."""
         with self._lock:
             health = self._picker.of(identity)
+            if health.has_served and effect is not Effect.OPEN:
+                return
             health.lost(effect, message, self._clock(), self._jitter(), base_s)
 
     def resident(self, identity: str, models: Mapping[str, int]) -> None:
@@ -153,18 +165,25 @@ class Rotation:
             return View(
                 state=state,
                 opened=health.opened or endpoint.off,
-                message=_OFF[state] if endpoint.off else health.message,
+                message=OFF[state] if endpoint.off else health.message,
                 cooldown_s=0.0 if endpoint.off else health.cooldown_s(now),
                 in_flight=health.in_flight,
                 calls=health.calls,
                 failures=health.failures,
                 first_token_s=health.first_token.at_time(now),
+                has_served=health.has_served,
             )
 
     def passed_over(self, endpoint: EndpointConfig, model: str) -> Block | None:
         """Why a call for this model would be sent elsewhere now."""
         with self._lock:
             return self._picker.block(endpoint, model)
+
+    def why_not(self, endpoint: EndpointConfig, model: str) -> str:
+        """What keeps calls for this model away from it now, in words; '' when nothing does."""
+        with self._lock:
+            health = self._picker.of(endpoint.id)
+            return in_words(self._picker.block(endpoint, model), endpoint, model, health)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -179,7 +198,3 @@ class Rotation:
 
 
 _WHOLE_ENDPOINT = frozenset(Effect) - {Effect.MODEL_MISSING, Effect.MODEL_UNFIT, Effect.NONE}
-_OFF = {
-    State.DISABLED: "disabled in the configuration",
-    State.DRAINING: "being drained: calls under way end, no new ones come",
-}

@@ -20,6 +20,9 @@ class State(str, Enum):
     DISABLED = "disabled"
 
 
+RESTS = (State.BUSY, State.RATE_LIMITED)  # it asked for a break: calls wait for these
+
+
 class Block(str, Enum):
     """Why a request may not go there now."""
 
@@ -27,5 +30,5 @@ class Block(str, Enum):
     MODEL = "model"  # it lacks the model, or memory for it
     COOLING = "cooling"
     PROBING = "probing"  # past its cooldown, and the one request that finds out is under way
-    BUSY = "busy"  # it asked for a break itself
+    BUSY = "busy"  # it asked for a break itself, or is being asked whether that is over
     FULL = "full"

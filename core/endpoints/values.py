@@ -117,7 +117,7 @@ class QueueWatcher(Protocol):
 
     def queued(self, *, position: int) -> None:
         """All endpoints are full or busy; `position` calls, this one included, are before the
-        next one that comes. Told again when it changes."""
+        next one that comes. Told again when it changes, at most about once a second."""
 
 
 class Builtin(Protocol):
@@ -133,9 +133,11 @@ class EndpointStatus:
 
     `state` is a word of states.State, `message` its reason. `reachable` None: never asked. `models`
     is what it last listed. `cooldown_s` is the rest of its cooldown. `calls` and `failures` are
-    requests since the start, for all roles; so are the `figures`.
+    requests since the start, for all roles; so are the `figures`. `id` tells it from others with
+    the same URL, see EndpointConfig.
     """
 
+    id: str
     url: str
     kind: str
     state: str

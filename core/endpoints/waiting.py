@@ -15,21 +15,30 @@ from core.endpoints.picker import Picker
 from core.endpoints.queue import FairQueue
 
 QUEUE_LIMIT = 256
-# How often a waiting call looks whether the configuration has changed.
+# How often a waiting call looks whether the configuration, or its place, has changed.
 LOOK_S = 1.0
 
 
 class QueueFull(Exception):
-    """As many calls wait as may."""
+    """As many calls wait as may: `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
 
 
 class _Waiter:
     def __init__(self, wanted: Wanted, tried: Sequence[str], lock: threading.Lock) -> None:
-        self.wanted = wanted
         self.run = wanted.run
         self.tried = tried
+        self.want(wanted)
         self.lease: Lease | None = None
         self.changed = threading.Condition(lock)
+
+    def want(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        # Those with the same key get an endpoint or not for the same reasons.
+        self.key = (wanted.model, tuple(one.id for one in wanted.left(self.tried)))
 
     def wake(self) -> None:
         with self.changed:
@@ -53,18 +62,20 @@ class WaitingRoom:
         """Give what is free to those who wait, in their order. The caller holds the lock."""
         if not self._queue:
             return
-        served = False
+        hopeless = set[tuple[str, tuple[str, ...]]]()
         for waiter in list(self._queue):
+            if waiter.key in hopeless:
+                continue
             if waiter.tried:
                 waiter.lease = self._picker.again(waiter.wanted, waiter.tried)
             else:
                 waiter.lease = self._picker.first(waiter.wanted)
-            if waiter.lease is not None:
-                served = True
+            if waiter.lease is None:
+                hopeless.add(waiter.key)
+            else:
+                # The others learn of their new places when they look: nobody wakes for nothing.
                 self._queue.served(waiter.run, waiter)
                 waiter.changed.notify()
-        if served:
-            self._tell_places()
 
     def wait(
         self,
@@ -77,13 +88,13 @@ class WaitingRoom:
     ) -> Lease | None:
         """A lease within `limit_s` seconds; None when none came free or `cancel` was set.
 
-        `wanted` is asked again each second; `told` gets the place in the queue, 1 for the next one,
-        whenever it changes. Raises QueueFull.
+        `wanted` is asked again each second; `told` gets the place in the queue then, 1 for the next
+        one, where it has changed. Raises QueueFull.
         """
         waiter = _Waiter(wanted(), tried, self._lock)
         with self._lock:
             if len(self._queue) >= QUEUE_LIMIT:
-                raise QueueFull
+                raise QueueFull(QUEUE_LIMIT)
             self._queue.add(waiter.run, waiter)
         take_back = cancel.on_set(waiter.wake)
         kept = False
@@ -94,7 +105,6 @@ class WaitingRoom:
             take_back()
             with self._lock:
                 self._queue.remove(waiter.run, waiter)
-                self._tell_places()
                 if waiter.lease is not None and not kept:
                     self._picker.give_back(waiter.lease)
                     self.serve()
@@ -111,8 +121,9 @@ class WaitingRoom:
         end, real_end = self._clock() + limit_s, time.monotonic() + limit_s
         place = 0
         while True:
-            waiter.wanted = wanted()
+            now_wanted = wanted()
             with self._lock:
+                waiter.want(now_wanted)
                 if waiter.lease is None:
                     self.serve()
                 left_s = min(end - self._clock(), real_end - time.monotonic())
@@ -126,7 +137,3 @@ class WaitingRoom:
                     waiter.changed.wait(min(left_s, LOOK_S, outlook.wait_s or LOOK_S))
             if place != before:
                 told(place)
-
-    def _tell_places(self) -> None:
-        for waiter in self._queue:
-            waiter.changed.notify()

@@ -44,6 +44,9 @@ class Wire(Protocol):
     ) -> dict[str, Any]:
         """The JSON to post; `context_size` 0 leaves it to the server."""
 
+    def simpler(self, body: dict[str, Any], refusal: str) -> dict[str, Any] | None:
+        """The body without what the server says it does not know; None when that is not why."""
+
     def chunks(self, source: Source, model: str) -> Iterator[Chunk]:
         """The reply; ends only after a proper finish, else raises BadReply or ModelMissing."""
 

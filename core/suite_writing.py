@@ -1,0 +1,114 @@
+"""The part that writes the test cases, from goal and plan and never from the code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.ask import StepFailed
+from core.context import Context
+from core.errors import Cancelled
+from core.events import Case, Role, TestsWritten
+from core.packet import MAX_STRATEGY, head, surroundings
+from core.prompts import render
+from core.replies import Plan
+from core.steps import Json, Leaving
+from core.suite import cases_from_goal, cases_from_replies
+
+GENERATED_CASES = 6
+ENOUGH_CASES = 2
+# Who is asked for test cases, and how warm, until there are enough: step, role, temperature.
+TEST_WRITERS: tuple[tuple[str, Role, float], ...] = (
+    ("tests", "generator", 0.2),
+    ("tests-stronger", "escalation", 0.2),
+    ("tests-again", "generator", 0.7),
+)
+TESTS = "tests"
+MORE = "more-tests"
+MORE_TEMPERATURE = 0.7
+
+
+def write_tests(context: Context, helper: Role | None = None) -> Json:
+    """The part that runs beside the code: test cases from goal and plan, never from the code.
+
+    `helper` is asked for a second draw at the same time. Returns {}, or {"failed", "message"} in
+    place of an error.
+    """
+    try:
+        with context.writer.stage("tests"):
+            cases = _cases(context, context.plan(), helper)
+            context.writer.write(TestsWritten(cases=cases), key="tests")
+            return {}
+    except Cancelled as error:
+        return {"failed": Cancelled.__name__, "message": error.message}
+    except StepFailed as error:
+        return {"failed": error.kind, "message": error.message}
+
+
+def _cases(context: Context, plan: Plan, helper: Role | None) -> tuple[Case, ...]:
+    """Your cases, then those that the models write; a second and third call only if needed."""
+    yours = cases_from_goal(context.state().goal, plan)
+    more = context.steps.part(f"{MORE}-{helper}") if helper else None
+    generated: tuple[Case, ...] = ()
+    texts: list[str] = []
+    for step, writer, temperature in TEST_WRITERS:
+        texts.append(_ask(context, step, writer, temperature, yours))
+        if more is not None:
+            texts.append(more())
+            more = None
+        generated = cases_from_replies(texts, plan, limit=GENERATED_CASES, yours=yours)
+        if sum(not case.disputed for case in generated) >= ENOUGH_CASES:
+            break
+    return (*yours, *generated)
+
+
+def write_more_tests(context: Context, role: Role) -> Json:
+    """Another draw by an endpoint that has nothing to do: its text, '' where it failed."""
+    yours = cases_from_goal(context.state().goal, context.plan())
+    try:
+        return _ask(context, MORE, role, MORE_TEMPERATURE, yours)
+    except (Cancelled, StepFailed):
+        if context.writer.leaving:
+            raise Leaving from None
+        return ""
+
+
+def _ask(context: Context, step: str, role: Role, temperature: float, yours: Sequence[Case]) -> str:
+    plan = context.plan()
+    answer = context.ask(
+        step,
+        role,
+        lambda: _tests_prompt(context, role, plan, yours),
+        temperature=temperature,
+        max_tokens=700,
+        purpose="tests",
+    )
+    return answer.text
+
+
+def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case]) -> str:
+    return render(
+        "tests",
+        goal=context.state().goal,
+        strategy=head(context.plan_for(role), MAX_STRATEGY),
+        name=plan.name,
+        signature=plan.signature,
+        call=_example_call(plan),
+        examples="\n".join(case.source for case in yours),
+        count=GENERATED_CASES,
+        **surroundings(context.state()),
+    )
+
+
+def check_tests(written: Mapping[str, Json]) -> None:
+    """Raise Cancelled or StepFailed where the part that writes the tests failed."""
+    if "failed" in written:
+        if written["failed"] == Cancelled.__name__:
+            raise Cancelled
+        raise StepFailed(written["failed"], written["message"])
+
+
+def _example_call(plan: Plan) -> str:
+    """How the tests prompt writes a call: a class needs an instance first."""
+    if plan.signature.lstrip().startswith("class"):
+        return f"{plan.name}(...).method(...)"
+    return f"{plan.name}(...)"
