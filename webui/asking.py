@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.events import CaseAnswered
 from core.questions import Group, Question, question, questions, shown
-from core.state import Phase, RunState, unweighed
+from core.state import Phase, RunState
 from webui.present import plural
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "does",
     "shown",
     "takes_answers",
-    "unweighed",
     "worth_showing",
 ]
 
