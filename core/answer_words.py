@@ -22,7 +22,8 @@ def rests_on(cases: Iterable[Case]) -> str:
         if count:
             noun = "" if parts else " case" if count == 1 else " cases"
             parts.append(f"{count}{noun} {'is' if count == 1 else 'are'} {word}")
-    return f" By your answers {' and '.join(parts)}." if parts else ""
+    told = " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    return f" By your answers {told}." if told else ""
 
 
 def goal_with_answers(state: RunState) -> str:

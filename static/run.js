@@ -115,6 +115,17 @@
     keys[event.key]?.();
   });
 
+  // An answer takes its question away, and with it the keyboard's place on the page.
+  let answered = false;
+  page.addEventListener("submit", ({target}) => { answered = !!target.closest("#questions"); });
+  page.addEventListener("htmx:after:swap", () => answered && requestAnimationFrame(() => {
+    const questions = find("#questions");
+    const at = page.activeElement;
+    if (!questions || (at !== page.body && at.checkVisibility())) return;
+    answered = false;
+    questions.focus({preventScroll: true});
+  }));
+
   page.addEventListener("htmx:after:swap", refresh);
   page.addEventListener("htmx:ws:after:message:incoming", refresh);
   setInterval(tick, 1000);

@@ -95,6 +95,7 @@ def test_an_answer_during_the_run_is_seen_in_every_browser(
     for page in pages:
         expect(page.locator("#answers-given")).to_contain_text("is wrong")
         expect(page.locator("#r-tests .out")).to_contain_text("total([]) is None")
+    expect(one.locator("#questions")).to_be_focused()
     # Who comes second with another answer is told.
     expect(other.locator("#ask-g2")).to_have_count(0)
     other.locator("#go-on").click()
