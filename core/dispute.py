@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.context import Context
-from core.escalation import same_program
 from core.events import CaseResult, TestsWritten
+from core.programs import independent
 from core.state import CandidateState, RunState
 from core.testing import execute
 from core.tools import Skill
@@ -101,14 +101,3 @@ def _says_another_value(result: CaseResult) -> bool:
     # A message that was cut may hide a difference.
     message = result.message
     return result.result == "failed" and "…" not in message and len(message) < LONGEST_MESSAGE
-
-
-def independent(candidates: Sequence[CandidateState]) -> tuple[CandidateState, ...]:
-    """Without those that are the same program by the same model as an earlier one."""
-    kept: list[CandidateState] = []
-    for candidate in candidates:
-        if not any(
-            one.model == candidate.model and same_program(one.code, candidate.code) for one in kept
-        ):
-            kept.append(candidate)
-    return tuple(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.packet import first_error, head
+from core.programs import independent
 from core.state import CandidateState, RunState
 from core.suite import Counts, counts
 
@@ -31,8 +32,11 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
     text = f"Passes all {_cases(suite.total)}: {_kinds(suite)}."
     if suite.disputed:
         be = "is" if suite.disputed == 1 else "are"
-        text += f" {suite.disputed} generated {be} disputed: independent"
-        text += " drafts agree on another result."
+        text += f" {suite.disputed} generated {be} disputed and not counted: others contradict"
+        text += " it." if suite.disputed == 1 else " them."
+    agreeing = independent([one for one in state.candidates if one.passes])
+    if len(agreeing) > 1:
+        text += f" {len(agreeing)} candidates, written independently, pass them."
     if best.attempt:
         text += f" Mended on attempt {best.attempt}."
     elif best.candidate != state.candidates[0].candidate:
