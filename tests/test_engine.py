@@ -110,6 +110,39 @@ def test_each_attempt_is_shown_the_latest_error(opened: Services, play: Play) ->
     assert "attempt 1" in second
 
 
+NAMELESS = "def add(a, b):\n    return operator.add(a, b)\n"
+
+
+def test_a_missing_name_goes_back_to_the_generator_once(opened: Services, play: Play) -> None:
+    play.code, play.escalate = fenced(NAMELESS), fenced("import operator\n" + NAMELESS)
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert [c.candidate for c in state.candidates] == ["c0", "r1"]
+    assert {c.model for c in state.candidates} == {"codellama"}
+    assert state.escalations == ()
+    assert "A name is missing" in play.prompt("escalate")
+
+
+def test_after_one_repair_the_stronger_model_is_asked(opened: Services, play: Play) -> None:
+    play.code = fenced(NAMELESS)
+    play.escalate = [fenced(NAMELESS + "# again\n"), fenced(GOOD)]
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert [c.candidate for c in state.candidates] == ["c0", "r1", "c1"]
+    assert [(e.attempt, e.kind) for e in state.escalations] == [(1, "name")]
+    assert state.candidates[2].model == "qwen2.5-coder:14b"
+
+
+def test_slow_code_is_told_to_be_faster(tmp_path: Path, server: FakeOllama, play: Play) -> None:
+    play.code = fenced("def add(a, b):\n    while True:\n        pass\n")
+    more = "sandbox: {wall_s: 3, case_s: 0.5}"
+    with services(tmp_path, server, more=more) as opened:
+        state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert [e.kind for e in state.escalations] == ["slow"]
+    assert "It takes too long" in play.prompt("escalate")
+
+
 def test_gives_up_honestly_after_three_attempts(opened: Services, play: Play) -> None:
     others = [fenced(f"def add(a, b):\n    return a * b + {n}\n") for n in range(5, 9)]
     play.code, play.escalate = [fenced(WRONG), others[2]], others
