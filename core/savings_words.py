@@ -9,7 +9,8 @@ from core.savings import Savings, Use, Why
 from core.savings_book import Totals
 
 HOW = (
-    "The strongest model is the one that answers in the escalation role.",
+    "The strongest model is the one that answers in the escalation role, or would have, had the "
+    "run needed it; what it did in other roles counts as its own too.",
     "Alone it would have been asked once for each thing that the run needed (plan, code, tests, "
     "the two opinions), at the tokens that the first such call took here, whoever made it: without "
     "the further drafts and mends.",
@@ -17,8 +18,8 @@ HOW = (
     "where it took more than it alone would have.",
     "It is an estimate: models count tokens differently, and whether the strongest model alone "
     "would have passed is not known. What the other models read and wrote is not set against it.",
-    "Requests that failed or were stopped count with what their server told; where it told "
-    "nothing, they are called uncounted.",
+    "Requests that failed or were stopped count with what their server told. Where it told nothing "
+    "their tokens are unknown: they are in no sum, and a + marks the sums that lack them.",
 )
 NO_ESTIMATE: Mapping[Why, str] = {
     "": "",
@@ -120,7 +121,7 @@ def missing(uses: Iterable[Use]) -> str:
     who = "1 request" if uncounted == 1 else f"{uncounted:,} requests"
     return (
         f"{who} gave no full token count (failed, stopped, or a server that gives none), so "
-        "the sums are too low by what is unknown."
+        "sums marked + are too low by what is unknown."
     )
 
 
