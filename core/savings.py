@@ -60,8 +60,8 @@ class Use:
 class Savings:
     """A run's tokens. `estimate`: what the strongest alone would have taken; None: see `why`.
 
-    `used`: what the strongest took here. `at_most`: it had uncounted requests, so that it really
-    used more and saved less.
+    `used`: what the strongest took here. `at_most`: requests to it were stopped or failed
+    uncounted, so that it may have used more and saved less.
     """
 
     uses: tuple[Use, ...] = ()
@@ -92,17 +92,23 @@ def reckon(calls: Sequence[CallState], strongest: str, *, ended: bool) -> Saving
     calls = [call for call in calls if call.model and call.status != "running"]
     answering = [c.model for c in calls if c.role == "escalation" and c.status == "done"]
     names = _distinct(answering or [strongest])
-    uses = _uses(calls, {canonical(name) for name in names})
+    known = {canonical(name) for name in names}
+    uses = _uses(calls, known)
     strong = [use for use in uses if use.strong]
-    uncounted = any(use.uncounted for use in strong)
     found = Savings(
-        uses=uses, strongest=names, used=sum(use.tokens for use in strong), at_most=uncounted
+        uses=uses,
+        strongest=names,
+        used=sum(use.tokens for use in strong),
+        at_most=any(use.uncounted for use in strong),
     )
     why = _why(found, ended=ended)
     if why:
         return replace(found, why=why)
     needed = _needed(calls)
-    if None in needed or (uncounted and not found.used):
+    if None in needed or any(
+        call.status == "done" and canonical(call.model) in known and not _is_counted(call)
+        for call in calls
+    ):
         return replace(found, why="tokens_unknown")
     if not needed:
         return replace(found, why="nothing_answered")

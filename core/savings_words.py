@@ -81,9 +81,14 @@ def headline(estimate: int, used: int, *, at_most: bool, model: str) -> str:
     if saved == 0:
         return f"Saved nothing: {model} alone would have used about {estimate:,} tokens too."
     most = "at most" if at_most else "about"
+    took = (
+        f"{least}{used:,}"
+        if used or not at_most
+        else "only what its stopped requests took, uncounted"
+    )
     share = f"{100 * saved / estimate:.0f} %"
     return (
-        f"Saved {most} {saved:,} tokens of {model} ({share}): it used {least}{used:,}, alone it "
+        f"Saved {most} {saved:,} tokens of {model} ({share}): it used {took}; alone it "
         f"would have used about {estimate:,}."
     )
 

@@ -146,7 +146,14 @@ def test_a_stopped_call_of_the_strongest_makes_the_saving_an_upper_bound() -> No
     found = ended(PLAN, CODE, TESTS, MEND, stopped)
     assert (found.used, found.at_most, found.saved) == (390, True, 230)
     assert summary(found).startswith("Saved at most 230 tokens")
-    assert ended(PLAN, CODE, TESTS, stopped).why == "tokens_unknown"
+    only = ended(PLAN, CODE, TESTS, stopped)
+    assert (only.at_most, only.saved) == (True, 620)
+    assert "it used only what its stopped requests took, uncounted; alone" in summary(only)
+
+
+def test_an_answer_of_the_strongest_without_a_count_gives_no_estimate() -> None:
+    found = ended(PLAN, CODE, TESTS, MEND, replace(MEND, tokens_in=0, tokens_out=0))
+    assert (found.why, found.saved) == ("tokens_unknown", None)
 
 
 def test_a_server_that_was_never_reached_read_nothing() -> None:
