@@ -309,7 +309,10 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
-    """How it ended. `passed` of `total` cases of the best candidate; '' and 0 where none."""
+    """How it ended. `passed` of `total` cases of the best candidate; '' and 0 where none.
+
+    `strongest`: the model that the escalation role had then, '' where it is not known.
+    """
 
     outcome: Outcome
     reason: str
@@ -317,6 +320,7 @@ class RunFinished:
     code: str = ""
     passed: int = 0
     total: int = 0
+    strongest: str = ""
 
 
 Payload: TypeAlias = (

@@ -23,6 +23,7 @@ from core.qualified import Qualifier
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
 from core.sandbox.packages import Packages
+from core.savings_book import SavingsBook
 from core.tools import SkillLibrary
 from core.tryout import TryOut
 from core.warmup import WarmUp
@@ -55,6 +56,7 @@ class Services:
     tryout: TryOut
     pulls: Pulls
     qualifier: Qualifier
+    savings: SavingsBook
 
 
 @contextmanager
@@ -93,6 +95,7 @@ def open_services(
             packages=packages,
             tryout=tryout,
             pulls=Pulls(client.probe),
+            savings=SavingsBook(log.path),
             qualifier=Qualifier(store.refresh, client, sandbox, config.data_dir / QUALIFICATIONS),
         )
         if not idle:
@@ -112,6 +115,7 @@ def open_services(
             packages.close()
             sandbox.close()
             client.close()
+            services.savings.close()
             log.close()
     finally:
         executor.release()

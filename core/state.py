@@ -175,6 +175,17 @@ def fold(events: Iterable[ev.Event], start: RunState | None = None) -> RunState:
     return state
 
 
+def calls_of(events: Iterable[ev.Event]) -> tuple[CallState, ...]:
+    """A run's calls alone; `events` in order, and only those that tell of calls are needed."""
+    calls: tuple[CallState, ...] = ()
+    for event in events:
+        if isinstance(event.payload, ev.RunResumed | ev.RunFinished):
+            calls = _interrupted(calls)
+        elif isinstance(event.payload, _CallPayload):
+            calls = _calls_changed(calls, event.payload, event.at)
+    return calls
+
+
 def apply(state: RunState, event: ev.Event) -> RunState:
     """The state after one more event; IllegalEvent when its phase or its place forbids it."""
     if type(event.payload) not in ALLOWED[state.phase] or event.seq != state.seq + 1:

@@ -216,13 +216,13 @@ def test_by_keyboard_alone(site: Web, page: Page) -> None:
     page.goto(f"{site.url}/runs/r1")
     focused = "document.activeElement.closest('.region').id"
     visited = []
-    for _ in range(7):
+    for _ in range(8):
         page.keyboard.press("j")
         visited.append(page.evaluate(focused))
     assert visited[:3] == ["r-stages", "r-code", "r-tryout"]
     assert visited[-1] == "r-calls"
     page.keyboard.press("k")
-    assert page.evaluate(focused) == "r-strategy"
+    assert page.evaluate(focused) == "r-savings"
     page.keyboard.press("e")
     assert page.evaluate(focused) == "r-attempts"
     packet = page.locator("#attempt-1 details").first

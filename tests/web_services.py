@@ -25,6 +25,7 @@ from core.qualified import Qualifier
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
 from core.sandbox.packages import Packages
+from core.savings_book import SavingsBook
 from core.services import Services
 from core.tools import SkillLibrary
 from core.tryout import TryOut
@@ -146,6 +147,7 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
             sandbox,
             config.current.data_dir / "qualifications.json",
         ),
+        savings=SavingsBook(log.path),
     )
     app = webui.create_app(services, threads=8)
     app.testing = True
@@ -157,6 +159,7 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
         services.pulls.close()
         services.qualifier.close()
         client.close()
+        services.savings.close()
         log.close()
 
 

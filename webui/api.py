@@ -14,8 +14,9 @@ from werkzeug.exceptions import ServiceUnavailable
 from core.errors import BadInput, RunNotFound
 from core.events import Event, RunFinished, event_to_dict
 from core.log import EventLog, RunSummary
+from core.savings import of_run
 from core.state import RunState, fold
-from webui import lineage
+from webui import lineage, savings
 from webui.bodies import json_object
 from webui.live import WATCH_S, Live, parse_after
 from webui.uploads import from_json
@@ -160,6 +161,7 @@ def state_to_dict(state: RunState) -> dict[str, Any]:
         "total": finished["total"] if finished else 0,
         "code": state.code,
         "attempts": [_attempt(view) for view in lineage.attempts(state)],
+        "savings": savings.run_to_dict(of_run(state)),
     }
 
 
