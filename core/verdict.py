@@ -49,8 +49,8 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
     text = f"Passes all {_cases(suite.total)}: {_kinds(suite)}."
     if suite.disputed:
         be = "is" if suite.disputed == 1 else "are"
-        text += f" {suite.disputed} generated {be} disputed and not counted: others contradict"
-        text += " it." if suite.disputed == 1 else " them."
+        text += f" {suite.disputed} generated {be} disputed and not counted: code that passes"
+        text += f" {'all of yours' if suite.yours_total else 'the others'} gives another result."
     agreeing = independent([one for one in state.candidates if one.passes])
     if len(agreeing) > 1:
         text += f" {len(agreeing)} candidates, written independently, pass them."
