@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 from fake_ollama import FakeOllama, Reply
 from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced, follow, services
 
+from core.durable import Durable
 from core.endpoints import Client, Request
+from core.errors import StorageError
 from core.events import Role, RunStarted
 from core.services import Services
 from core.state import RunState
@@ -44,6 +47,22 @@ def test_a_right_first_candidate_passes(opened: Services, play: Play) -> None:
     assert [stage.stage for stage in state.stages if stage.seconds is None] == []
     assert state.score is not None
     assert [score.value for score in state.score.scores] == [9, 8, 7]
+
+
+def test_after_a_start_that_failed_the_next_one_works(tmp_path: Path, server: FakeOllama) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "runs.sqlite").write_text("not a database")
+    with pytest.raises(StorageError):
+        Durable(
+            tmp_path / "data" / "runs.sqlite",
+            executor_id="e",
+            parallel_runs=1,
+            body=lambda run, steps: None,
+            part=lambda run, name, steps: None,
+        )
+    shutil.rmtree(tmp_path / "data")
+    with services(tmp_path, server) as opened:
+        assert carry_out(opened, "add two numbers").outcome == "passed"
 
 
 def test_each_request_says_which_run_asks(
