@@ -34,6 +34,11 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     one = commands.add_parser("generate", help="carry out one goal in the terminal")
     one.add_argument("goal")
     one.add_argument("--json", action="store_true", help="print one event per line as JSON")
+    one.add_argument(
+        "--wait-for-answers",
+        action="store_true",
+        help="before it ends, wait for your answers about its cases on the run's page",
+    )
     run = commands.add_parser("try", help="run the code that a run has written, in the sandbox")
     run.add_argument("run_id", metavar="RUN_ID")
     run.add_argument("--arg", action="append", default=[], help="an argument; may be repeated")
@@ -70,7 +75,13 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:%(name)s:%(message)s")
     try:
         if args.command == "generate":
-            return generate(args.goal, args.config, as_json=args.json, paths=args.file)
+            return generate(
+                args.goal,
+                args.config,
+                as_json=args.json,
+                paths=args.file,
+                wait_for_answers=args.wait_for_answers,
+            )
         if args.command == "check":
             return check(args.config, qualify=args.qualify)
         if args.command == "packages":

@@ -54,7 +54,7 @@ def voters(state: RunState) -> tuple[CandidateState, ...]:
 
     One that was shown what failed has seen the generated cases: it is no witness against them.
     """
-    yours = {case.id for case in state.cases if case.origin == "yours"}
+    yours = {case.id for case in state.cases if case.is_yours and case.counts}
     return tuple(
         one
         for one in state.candidates
@@ -70,14 +70,12 @@ def outvoted(state: RunState, *, alone: bool = False) -> frozenset[str]:
     the user's cases 94 to 97 % is right, of its own cases far less.
     """
     witnesses = independent(voters(state))
-    yours = any(case.origin == "yours" for case in state.cases)
+    yours = any(case.is_yours and case.counts for case in state.cases)
     enough = (1 if alone else AGREEING) if yours else 0
     return frozenset(
         case.id
         for case in state.cases
-        if case.origin == "generated"
-        and not case.disputed
-        and _is_outvoted(case.id, witnesses, enough)
+        if not case.is_yours and case.counts and _is_outvoted(case.id, witnesses, enough)
     )
 
 

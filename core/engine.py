@@ -34,6 +34,7 @@ from core.suite_writing import TESTS, check_tests
 from core.testing import execute
 from core.tools import Skill
 from core.verdict import best_candidate, reason_failed, reason_passed
+from core.waiting import take_answers
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +79,12 @@ def _work(context: Context) -> None:
     tests = context.steps.part(f"{TESTS}-{help_['tests']}" if help_["tests"] else TESTS)
     others = start_candidates(context, help_["candidates"])
     _first_candidates(context, skills, tests, others)
+    take_answers(context, "first")
     settle(context, "first", skills)
     write_drafts(context, skills)
     repair(context, skills)
     escalate(context, skills)
+    take_answers(context, "before-the-end", wait=True)
     judge(context)
     _conclude(context, skills)
 
@@ -126,6 +129,7 @@ def _check_cases(context: Context) -> None:
 
 def _conclude(context: Context, skills: Sequence[Skill]) -> None:
     """The outcome, from what was executed alone; a verified solution becomes a skill."""
+    take_answers(context, "last")
     state = context.state()
     best = best_candidate(state)
     if not best.passes:
@@ -163,8 +167,9 @@ def _write_end(context: Context, outcome: Outcome, reason: str) -> None:
             candidate=best.candidate if best else "",
             code=best.code if best else "",
             passed=best.passed if best else 0,
-            total=sum(not case.disputed for case in state.cases),
+            total=sum(case.counts for case in state.cases),
             strongest=context.strongest(),
+            answers=state.weighed,
         ),
         key="finished",
     )

@@ -4,6 +4,7 @@
       ConfigError               bad configuration: `problems`, each with dotted path, line and mend
       BadInput                  a user's input was refused: `field`
       RunNotFound               no such run
+      Conflict                  it is too late for that: somebody came first, or the run ended
       StorageError              the database can't be read or written (disk full, locked, newer)
       Cancelled                 the user stopped the run
       EndpointError             a model server failed us: `endpoint`, `error_class`
@@ -80,6 +81,12 @@ class RunNotFound(AppError):
     def __init__(self, run_id: str) -> None:
         super().__init__(f"There is no run {run_id!r}. The history on the start page lists them.")
         self.run_id = run_id
+
+
+class Conflict(AppError):
+    """The request was right once, but something else has happened in between."""
+
+    code = "conflict"
 
 
 class StorageError(AppError):

@@ -17,6 +17,7 @@ Origin = Literal["yours", "generated"]
 Result = Literal["passed", "failed", "error", "timeout", "not_run"]
 Status = Literal["passed", "failed", "timeout", "memory", "output", "crash", "sandbox-error"]
 Outcome = Literal["passed", "failed", "cancelled", "error"]
+Answer = Literal["yes", "no", "edit"]
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -26,13 +27,33 @@ ROLES: tuple[Role, ...] = get_args(Role)
 class Case:
     """One test case: `source` is Python statements that raise when the candidate is wrong.
 
-    The candidate's names are in scope. `origin` is 'yours' for examples out of the user's goal.
+    The candidate's names are in scope. `origin` is 'yours' for examples out of the user's goal and
+    for what the user wrote in place of the case `instead_of`. `confirmed` and `rejected` are the
+    user's own word on a generated case.
     """
 
     id: str
     source: str
     origin: Origin
     disputed: bool = False
+    confirmed: bool = False
+    rejected: bool = False
+    instead_of: str = ""
+
+    @property
+    def is_yours(self) -> bool:
+        """Whether the user wrote or confirmed it."""
+        return self.origin == "yours" or self.confirmed
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it is disputed and the user has not said otherwise."""
+        return self.disputed and not self.confirmed
+
+    @property
+    def counts(self) -> bool:
+        """Whether it has a say in the verdict."""
+        return not self.rejected and not self.in_doubt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +95,16 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A goal was taken on; `rung` names the sandbox that its code will run in."""
+    """A goal was taken on; `rung` names the sandbox that its code will run in.
+
+    With `wait_for_answers` the run waits, before it ends, for the user's answers about its cases.
+    """
 
     goal: str
     config_digest: str
     rung: str
     files: tuple[InputFile, ...] = ()
+    wait_for_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +328,51 @@ class SkillSaved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseAnswered:
+    """The user's word on the generated case `case`: right, wrong, or `source` in its place.
+
+    `added` is the id of the case that an edit adds, '' otherwise. A later answer to the same case
+    replaces an earlier one. Nothing counts differently until the next AnswersWeighed.
+    """
+
+    case: str
+    answer: Answer
+    source: str = ""
+    added: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersWeighed:
+    """The first `answers` answers of the run count from now on.
+
+    `executions` are of all candidates that had to be executed again because of them.
+    """
+
+    answers: int
+    executions: tuple[ExecutionFinished, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersAwaited:
+    """The run waits up to `limit_s` seconds for the user's answers."""
+
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitSkipped:
+    """The user wants the run to go on without further answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillWithdrawn:
+    """The solution is offered to later goals no longer."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested:
     """The user asked to stop."""
 
@@ -311,7 +381,8 @@ class CancelRequested:
 class RunFinished:
     """How it ended. `passed` of `total` cases of the best candidate; '' and 0 where none.
 
-    `strongest`: the model that the escalation role had then, '' where it is not known.
+    It rests on the first `answers` answers of the user. `strongest`: the model that the escalation
+    role had then, '' where it is not known.
     """
 
     outcome: Outcome
@@ -321,6 +392,20 @@ class RunFinished:
     passed: int = 0
     total: int = 0
     strongest: str = ""
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRevised:
+    """What the ended run's outcome is by the user's answers; the fields are RunFinished's."""
+
+    outcome: Outcome
+    reason: str
+    candidate: str = ""
+    code: str = ""
+    passed: int = 0
+    total: int = 0
+    answers: int = 0
 
 
 Payload: TypeAlias = (
@@ -348,9 +433,21 @@ Payload: TypeAlias = (
     | TriageGiven
     | ScoreGiven
     | SkillSaved
+    | CaseAnswered
+    | AnswersWeighed
+    | AnswersAwaited
+    | WaitSkipped
+    | SkillWithdrawn
     | CancelRequested
     | RunFinished
+    | VerdictRevised
 )
+
+# What may still be added to a run that has ended, and what only then.
+AFTER_END: frozenset[type] = frozenset(
+    {CaseAnswered, AnswersWeighed, VerdictRevised, SkillSaved, SkillWithdrawn}
+)
+ONLY_AFTER_END: frozenset[type] = frozenset({VerdictRevised})
 
 KINDS: dict[str, type[Payload]] = {kind.__name__: kind for kind in get_args(Payload)}
 

@@ -56,9 +56,19 @@ def lines(event: ev.Event) -> tuple[str, ...]:
             return (f"Evaluation: {scores or _short(p.reason) or 'none'}",)
         case ev.SkillSaved() as p:
             return (f"Kept as skill {p.name}",)
+        case ev.SkillWithdrawn() as p:
+            return (f"Skill {p.name} is offered no longer: {p.reason}",)
+        case ev.CaseAnswered() as p:
+            return (f"You on case {p.case}: {p.answer} {_short(p.source)}".rstrip(),)
+        case ev.AnswersAwaited() as p:
+            return (f"Waiting up to {p.limit_s:.0f} s for your answers about the cases...",)
+        case ev.WaitSkipped():
+            return ("Going on without further answers",)
+        case ev.AnswersWeighed() as p:
+            return tuple(line for ran in p.executions for line in _execution(ran))
         case ev.CancelRequested():
             return ("Stopping...",)
-        case ev.RunFinished() as p:
+        case ev.RunFinished() | ev.VerdictRevised() as p:
             code = ("", p.code.rstrip("\n"), "") if p.code else ()
             sign = "✓" if p.outcome == "passed" else "✗"
             return (*code, f"{sign} {p.outcome}: {p.reason}")

@@ -28,17 +28,20 @@ from sqlalchemy.engine import Connection, Row
 
 from core.errors import IllegalEvent, RunNotFound, StorageError
 from core.events import (
+    AFTER_END,
     Event,
     Outcome,
     Payload,
     RunFinished,
     RunStarted,
+    VerdictRevised,
     payload_from_dict,
     payload_to_dict,
 )
 
 SCHEMA_VERSION = 1
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
+_VERDICTS = (RunFinished.__name__, VerdictRevised.__name__)
 HUB_POLL_S = 0.05
 HUB_RETRY_S = 1.0
 
@@ -206,7 +209,8 @@ class EventLog:
     ) -> Event | None:
         """Add a fact; None when `key` was used before in this run (a step that ran again).
 
-        Raises IllegalEvent after the run has finished or when another writer claimed it.
+        Raises IllegalEvent when another writer claimed the run, and after it has finished unless
+        the payload is one of AFTER_END.
         """
         at = self._now()
         with storage_errors(self.path), self._engine.connect() as connection:
@@ -220,17 +224,46 @@ class EventLog:
         self._tell({run_id: seq + 1})
         return event
 
+    def append_all(
+        self, run_id: str, payloads: Sequence[Payload], *, ended: bool, after: int | None = None
+    ) -> None:
+        """Add facts that belong together, all of them or none.
+
+        Raises IllegalEvent unless the run has finished just when `ended` says so, and unless
+        `after` is its last seq, where one is given.
+        """
+        at = self._now()
+        condition = sa.and_(_runs.c.id == run_id, _runs.c.open.is_(not ended))
+        if after is not None:
+            condition = sa.and_(condition, _runs.c.next_seq == after + 1)
+        statement = (
+            _runs.update()
+            .where(condition)
+            .values(next_seq=_runs.c.next_seq + len(payloads))
+            .returning(_runs.c.next_seq)
+        )
+        with storage_errors(self.path), self._engine.begin() as connection:
+            next_seq = connection.execute(statement).scalar_one_or_none()
+            if next_seq is None:
+                raise IllegalEvent("further on by now", type(payloads[0]).__name__)
+            for seq, payload in enumerate(payloads, next_seq - len(payloads)):
+                event = Event(run_id=run_id, seq=seq, at=at, payload=payload)
+                self._insert(connection, event, key=None)
+        self._tell({run_id: next_seq})
+
     def _take_seq(
         self, connection: Connection, run_id: str, payload: Payload, epoch: int | None
     ) -> int:
         # The first statement is the UPDATE, so the write lock is taken before anything is read.
-        condition = sa.and_(_runs.c.id == run_id, _runs.c.open)
+        condition = _runs.c.id == run_id
+        if type(payload) not in AFTER_END or epoch is not None:
+            condition = sa.and_(condition, _runs.c.open)
         if epoch is not None:
             condition = sa.and_(condition, _runs.c.epoch == epoch)
         statement = (
             _runs.update()
             .where(condition)
-            .values(next_seq=_runs.c.next_seq + 1, open=not isinstance(payload, RunFinished))
+            .values(next_seq=_runs.c.next_seq + 1, open=_still_open(payload))
             .returning(_runs.c.next_seq)
         )
         next_seq = connection.execute(statement).scalar_one_or_none()
@@ -319,11 +352,14 @@ class EventLog:
     def outcomes(self) -> dict[str, int]:
         """How many runs ended in each outcome; 'running' counts those under way or waiting."""
         outcome = sa.func.json_extract(_events.c.body, "$.outcome")
-        ended = (
-            sa.select(outcome, sa.func.count())
-            .where(_events.c.kind == RunFinished.__name__)
-            .group_by(outcome)
+        newest = (
+            sa.select(_events.c.run_id, sa.func.max(_events.c.seq).label("seq"))
+            .where(_events.c.kind.in_(_VERDICTS))
+            .group_by(_events.c.run_id)
+            .subquery()
         )
+        last = sa.and_(_events.c.run_id == newest.c.run_id, _events.c.seq == newest.c.seq)
+        ended = sa.select(outcome, sa.func.count()).join(newest, last).group_by(outcome)
         under_way = sa.select(sa.func.count()).where(_runs.c.open)
         with storage_errors(self.path), self._engine.connect() as connection:
             counts = {str(row[0]): int(row[1]) for row in connection.execute(ended)}
@@ -352,7 +388,7 @@ class EventLog:
         return bool(epoch)
 
     def _ends(self, connection: Connection, run_ids: Sequence[str]) -> dict[str, list[Event]]:
-        kinds = (RunStarted.__name__, RunFinished.__name__)
+        kinds = (RunStarted.__name__, *_VERDICTS)
         statement = (
             sa.select(_events)
             .where(_events.c.run_id.in_(run_ids), _events.c.kind.in_(kinds))
@@ -417,18 +453,27 @@ def _event(row: Row[Any]) -> Event:
     )
 
 
+def _still_open(payload: Payload) -> Any:
+    """The new value of a run's `open`."""
+    if type(payload) in AFTER_END:
+        return _runs.c.open
+    return not isinstance(payload, RunFinished)
+
+
 def _summary(ends: Sequence[Event]) -> RunSummary:
     first, last = ends[0], ends[-1]
     assert isinstance(first.payload, RunStarted)
     summary = RunSummary(run_id=first.run_id, goal=first.payload.goal, started_at=first.at)
-    if not isinstance(last.payload, RunFinished):
+    if not isinstance(last.payload, RunFinished | VerdictRevised):
         return summary
+    # A revision is no longer run.
+    end = next(event for event in ends if isinstance(event.payload, RunFinished))
     return RunSummary(
         run_id=first.run_id,
         goal=first.payload.goal,
         started_at=first.at,
         outcome=last.payload.outcome,
-        finished_at=last.at,
+        finished_at=end.at,
         reason=last.payload.reason,
         passed=last.payload.passed,
         total=last.payload.total,

@@ -62,7 +62,10 @@ def error_output(execution: ExecutionFinished, cases: Sequence[Case]) -> str:
     """What went wrong, most telling first: status, up to three failing cases, the traceback."""
     sources = {case.id: case.source for case in cases}
     lines = [execution.message] if execution.message else []
-    failures = [r for r in execution.cases if r.result in ("failed", "error", "timeout")]
+    # What the user rejected meanwhile is nobody's task.
+    wrong = {case.id for case in cases if not case.counts}
+    bad = ("failed", "error", "timeout")
+    failures = [r for r in execution.cases if r.result in bad and r.id not in wrong]
     for result in failures[:MAX_FAILURES]:
         lines.append(f"This case {result.result}:\n{sources.get(result.id, result.id)}")
         lines.append(f"  {result.message}")

@@ -92,10 +92,17 @@ class Runs:
         self._durable, self._refusal = None, why
         self._attached.set()
 
-    def start(self, goal: str, files: Mapping[str, bytes] = _NO_FILES) -> str:
+    def start(
+        self,
+        goal: str,
+        files: Mapping[str, bytes] = _NO_FILES,
+        *,
+        wait_for_answers: bool = False,
+    ) -> str:
         """Take a goal on and return its run's id; BadInput or StorageError when that can't be.
 
-        `files` are there, by name, wherever the code is executed.
+        `files` are there, by name, wherever the code is executed. `wait_for_answers`: before it
+        ends, wait for the user's answers about its cases, up to run.answer_wait_s seconds.
         """
         text = checked_goal(goal)
         check_inputs(files, limit_bytes=self._ports.config().run.input_files_bytes)
@@ -107,6 +114,7 @@ class Runs:
             config_digest=self._ports.config().digest,
             rung=self._ports.sandbox.look(timeout_s=LOOK_S).name,
             files=described(files),
+            wait_for_answers=wait_for_answers,
         )
         self._log.create(run_id, first, files)
         self._durable.submit(run_id)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.answers import Answers
 from core.config import Config, ConfigStore
 from core.context import Ports
 from core.embedded import Builtin, TerminalLine
@@ -54,6 +55,7 @@ class Services:
     sandbox: Sandbox
     packages: Packages
     tryout: TryOut
+    answers: Answers
     pulls: Pulls
     qualifier: Qualifier
     savings: SavingsBook
@@ -82,6 +84,7 @@ def open_services(
             client=client, sandbox=sandbox, skills=skills, config=store.refresh, packages=packages
         )
         runs, tryout = Runs(log, ports), TryOut(log, sandbox, skills)
+        answers = Answers(log, sandbox, skills)
         engine = _Engine(config, executor, runs, log, terminal=terminal)
         warm_up = WarmUp(client, builtin, sandbox, packages)
         services = Services(
@@ -94,6 +97,7 @@ def open_services(
             sandbox=sandbox,
             packages=packages,
             tryout=tryout,
+            answers=answers,
             pulls=Pulls(client.probe),
             savings=SavingsBook(log.path),
             qualifier=Qualifier(store.refresh, client, sandbox, config.data_dir / QUALIFICATIONS),
@@ -108,6 +112,7 @@ def open_services(
             services.pulls.close()
             services.qualifier.close()
             tryout.close()
+            answers.close()
             engine.close()
             if builtin is not None:
                 builtin.close()

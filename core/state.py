@@ -7,13 +7,14 @@ anything else raises IllegalEvent and leaves the state alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import get_args
 
 from typing_extensions import assert_never
 
 from core import events as ev
+from core.answered import in_force, judged, must_execute, with_results
 from core.errors import IllegalEvent
 
 
@@ -29,9 +30,9 @@ class Phase(Enum):
 _ALL = frozenset(get_args(ev.Payload))
 ALLOWED: dict[Phase, frozenset[type]] = {
     Phase.NEW: frozenset({ev.RunStarted}),
-    Phase.RUNNING: _ALL - {ev.RunStarted},
-    Phase.CANCELLING: _ALL - {ev.RunStarted, ev.CancelRequested},
-    Phase.FINISHED: frozenset(),
+    Phase.RUNNING: _ALL - {ev.RunStarted} - ev.ONLY_AFTER_END,
+    Phase.CANCELLING: _ALL - {ev.RunStarted, ev.CancelRequested} - ev.ONLY_AFTER_END,
+    Phase.FINISHED: ev.AFTER_END,
 }
 
 
@@ -75,7 +76,12 @@ class CallState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateState:
-    """A version of the code and what happened when it ran; `execution` is None before."""
+    """A version of the code and what happened when it ran; `execution` is None before.
+
+    `executed` is its last execution as it was, `execution` the same with the cases that count now:
+    they differ once answers of the user count. `known` is the newest result of each case that it
+    was ever given.
+    """
 
     candidate: str
     attempt: int
@@ -84,6 +90,8 @@ class CandidateState:
     endpoint: str
     execution: ev.ExecutionFinished | None = None
     rolled_back: str = ""
+    executed: ev.ExecutionFinished | None = None
+    known: tuple[ev.CaseResult, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -114,7 +122,12 @@ class CandidateState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """A run as of event `seq` (-1: no event yet). Times are Unix seconds."""
+    """A run as of event `seq` (-1: no event yet). Times are Unix seconds.
+
+    The first `weighed` of the `answers` count. `waiting` is set while the run waits for more of
+    them, since `waiting_since`. `finished` is the verdict as last revised, `ended_as` the outcome
+    that the run itself came to.
+    """
 
     run_id: str
     seq: int = -1
@@ -143,6 +156,14 @@ class RunState:
     score: ev.ScoreGiven | None = None
     skill: str = ""
     finished: ev.RunFinished | None = None
+    wait_for_answers: bool = False
+    answers: tuple[ev.CaseAnswered, ...] = ()
+    weighed: int = 0
+    waiting: ev.AnswersAwaited | None = None
+    waiting_since: float = 0.0
+    wait_skipped: bool = False
+    withdrawn: ev.SkillWithdrawn | None = None
+    ended_as: ev.Outcome | None = None
 
     @property
     def outcome(self) -> ev.Outcome | None:
@@ -159,6 +180,14 @@ class RunState:
     def candidate(self, candidate: str) -> CandidateState | None:
         """The candidate of this id."""
         return next((c for c in self.candidates if c.candidate == candidate), None)
+
+    def case(self, case: str) -> ev.Case | None:
+        """The case of this id."""
+        return next((c for c in self.cases if c.id == case), None)
+
+    def answer(self, case: str) -> ev.CaseAnswered | None:
+        """The user's last answer about this case, whether it counts yet or not."""
+        return next((a for a in reversed(self.answers) if a.case == case), None)
 
     def call(self, call: str) -> CallState | None:
         """The call of this id."""
@@ -188,9 +217,19 @@ def calls_of(events: Iterable[ev.Event]) -> tuple[CallState, ...]:
 
 def apply(state: RunState, event: ev.Event) -> RunState:
     """The state after one more event; IllegalEvent when its phase or its place forbids it."""
+    _check(state, event)
+    return replace(_changed(state, event), seq=event.seq)
+
+
+def passed_over(state: RunState, event: ev.Event) -> RunState:
+    """The state of who takes no notice of this event yet; IllegalEvent as `apply`."""
+    _check(state, event)
+    return replace(state, seq=event.seq)
+
+
+def _check(state: RunState, event: ev.Event) -> None:
     if type(event.payload) not in ALLOWED[state.phase] or event.seq != state.seq + 1:
         raise IllegalEvent(state.phase.value, f"{event.kind} (seq {event.seq})")
-    return replace(_changed(state, event), seq=event.seq)
 
 
 def _changed(state: RunState, event: ev.Event) -> RunState:
@@ -204,6 +243,7 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
                 rung=p.rung,
                 config_digest=p.config_digest,
                 files=p.files,
+                wait_for_answers=p.wait_for_answers,
                 started_at=at,
             )
         case ev.RunResumed() as p:
@@ -213,7 +253,8 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
         case ev.PackagesOffered() as p:
             return replace(state, packages=p, packages_awaited=())
         case ev.StageStarted() as p:
-            return replace(state, stages=_stage_started(state.stages, p.stage, at))
+            stages = _stage_started(state.stages, p.stage, at)
+            return replace(state, stages=stages, waiting=None)
         case ev.StageFinished() as p:
             stages = tuple(
                 replace(s, seconds=p.seconds) if s.stage == p.stage else s for s in state.stages
@@ -224,7 +265,7 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
         case ev.StrategyWritten() as p:
             return replace(state, strategy=p.text, name=p.name, signature=p.signature)
         case ev.TestsWritten() as p:
-            return replace(state, cases=p.cases)
+            return _judged_again(replace(state, cases=p.cases))
         case ev.CandidateWritten() as p:
             written = CandidateState(
                 candidate=p.candidate,
@@ -235,7 +276,7 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
             )
             return replace(state, candidates=(*state.candidates, written))
         case ev.ExecutionFinished() as p:
-            return _candidate_changed(state, p.candidate, execution=p)
+            return _judged_again(_candidate_changed(state, p.candidate, execution=p))
         case ev.CandidateRolledBack() as p:
             return _candidate_changed(state, p.candidate, rolled_back=p.reason)
         case ev.EscalationStarted() as p:
@@ -247,16 +288,35 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
         case ev.ScoreGiven() as p:
             return replace(state, score=p)
         case ev.SkillSaved() as p:
-            return replace(state, skill=p.name)
+            return replace(state, skill=p.name, withdrawn=None)
+        case ev.SkillWithdrawn() as p:
+            return replace(state, withdrawn=p)
+        case ev.CaseAnswered() as p:
+            return replace(state, answers=(*state.answers, p))
+        case ev.AnswersWeighed() as p:
+            for execution in p.executions:
+                state = _candidate_changed(state, execution.candidate, execution=execution)
+            return _judged_again(replace(state, weighed=max(p.answers, state.weighed)))
+        case ev.AnswersAwaited() as p:
+            return replace(state, waiting=p, waiting_since=at)
+        case ev.WaitSkipped():
+            return replace(state, waiting=None, wait_skipped=True)
         case ev.CancelRequested():
-            return replace(state, phase=Phase.CANCELLING)
+            return replace(state, phase=Phase.CANCELLING, waiting=None)
         case ev.RunFinished() as p:
             return replace(
                 state,
                 phase=Phase.FINISHED,
                 finished=p,
                 finished_at=at,
+                ended_as=p.outcome,
+                waiting=None,
                 calls=_interrupted(state.calls),
+            )
+        case ev.VerdictRevised() as p:
+            values = {field.name: getattr(p, field.name) for field in fields(p)}
+            return replace(
+                state, finished=replace(state.finished or ev.RunFinished(**values), **values)
             )
         case (
             ev.PromptWritten()
@@ -301,9 +361,23 @@ def _candidate_changed(
             c,
             execution=execution or c.execution,
             rolled_back=rolled_back or c.rolled_back,
+            executed=execution or c.executed,
+            known=with_results(c.known, execution.cases) if execution else c.known,
         )
 
     return replace(state, candidates=tuple(change(c) for c in state.candidates))
+
+
+def _judged_again(state: RunState) -> RunState:
+    """With the answers that count put upon the suite, and the suite upon the candidates."""
+    if not state.weighed:
+        return state
+    cases = in_force(state.cases, state.answers[: state.weighed])
+    candidates = tuple(
+        replace(c, execution=judged(c.executed, c.known, cases)) if c.executed else c
+        for c in state.candidates
+    )
+    return replace(state, cases=cases, candidates=candidates)
 
 
 _CallPayload = (
@@ -370,3 +444,22 @@ def _call(
             )
         case ev.CallFailed() as p:
             return replace(call, status="failed", queued=0, error=p.error, message=p.message)
+
+
+def unweighed(state: RunState) -> bool:
+    """Whether the user's answers ask for work: an execution, or a verdict that rests on them.
+
+    True from an answer to its AnswersWeighed, and where a candidate was executed in between.
+    """
+    ended = state.finished
+    if len(state.answers) > state.weighed:
+        return True
+    if ended and ended.outcome in ("passed", "failed") and ended.answers < state.weighed:
+        return True
+    return bool(state.weighed) and any(lacking(c, state.cases) for c in state.candidates)
+
+
+def lacking(candidate: CandidateState, cases: tuple[ev.Case, ...]) -> bool:
+    """Whether the candidate ran, and must run again before these cases can judge it."""
+    ran = candidate.executed
+    return ran is not None and must_execute(ran, candidate.known, cases)

@@ -24,7 +24,10 @@ _MOST_READ = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many cases passed, by origin. Disputed cases are in `disputed` and nowhere else."""
+    """How many cases passed, by origin. `yours` are those that you wrote or confirmed.
+
+    Disputed cases are in `disputed`, those that you rejected in `rejected`, and nowhere else.
+    """
 
     passed: int
     total: int
@@ -33,15 +36,16 @@ class Counts:
     generated_passed: int
     generated_total: int
     disputed: int
+    rejected: int = 0
 
 
 def counts(cases: Iterable[Case], results: Iterable[CaseResult]) -> Counts:
     """What the results say of the suite; a case without a result has not passed."""
     good = {result.id for result in results if result.result == "passed"}
     suite = list(cases)
-    fair = [case for case in suite if not case.disputed]
-    yours = [case.id in good for case in fair if case.origin == "yours"]
-    generated = [case.id in good for case in fair if case.origin == "generated"]
+    fair = [case for case in suite if case.counts]
+    yours = [case.id in good for case in fair if case.is_yours]
+    generated = [case.id in good for case in fair if not case.is_yours]
     return Counts(
         passed=sum(yours) + sum(generated),
         total=len(fair),
@@ -49,7 +53,8 @@ def counts(cases: Iterable[Case], results: Iterable[CaseResult]) -> Counts:
         yours_total=len(yours),
         generated_passed=sum(generated),
         generated_total=len(generated),
-        disputed=len(suite) - len(fair),
+        disputed=sum(case.in_doubt and not case.rejected for case in suite),
+        rejected=sum(case.rejected for case in suite),
     )
 
 

@@ -22,7 +22,14 @@ PASSED, NOT_PASSED, BAD_USAGE, NO_ENDPOINT = 0, 1, 2, 3
 _NOBODY_ANSWERED = ("NoEndpointLeft", "BuiltinUnavailable")
 
 
-def generate(goal: str, config_path: Path, *, as_json: bool, paths: Sequence[Path] = ()) -> int:
+def generate(
+    goal: str,
+    config_path: Path,
+    *,
+    as_json: bool,
+    paths: Sequence[Path] = (),
+    wait_for_answers: bool = False,
+) -> int:
     """Carry one goal out, with the files at `paths`, and print the run as it happens; the exit
     status.
 
@@ -31,7 +38,8 @@ def generate(goal: str, config_path: Path, *, as_json: bool, paths: Sequence[Pat
     """
     with open_services(config_path, terminal=True) as services:
         files = read_paths(paths, services.config.current.run.input_files_bytes)
-        follower = _Follower(services, services.runs.start(goal, files), as_json=as_json)
+        run_id = services.runs.start(goal, files, wait_for_answers=wait_for_answers)
+        follower = _Follower(services, run_id, as_json=as_json)
         try:
             return follower.follow()
         except KeyboardInterrupt:

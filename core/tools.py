@@ -14,7 +14,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from core.log import storage_errors
@@ -35,13 +35,17 @@ MIN_LIKENESS = 0.45
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skill:
-    """A verified solution: `name` is its module, `signature` the line that it defines."""
+    """A verified solution: `name` is its module, `signature` the line that it defines.
+
+    `withdrawn` says why it is offered no longer, '' for one that is.
+    """
 
     name: str
     signature: str
     goal: str
     run_id: str
     source: str
+    withdrawn: str = ""
 
 
 class SkillLibrary:
@@ -62,11 +66,11 @@ class SkillLibrary:
         return tuple(skills)
 
     def search(self, goal: str, limit: int = 3) -> tuple[Skill, ...]:
-        """Up to `limit` skills whose goals are like this one, best first.
+        """Up to `limit` skills whose goals are like this one, best first; none that is withdrawn.
 
         Likeness is the cosine of the goals' word counts, weighted by inverse document frequency.
         """
-        skills = self.all()
+        skills = [skill for skill in self.all() if not skill.withdrawn]
         documents = [_words(skill.goal) for skill in skills]
         wanted = _words(goal)
         rarity = _rarity([*documents, wanted])
@@ -87,25 +91,41 @@ class SkillLibrary:
 
         StorageError when the folder can't be written.
         """
-        known = self.all()
-        for skill in known:
-            if skill.source == source or skill.run_id == run_id:
-                return skill.name
         with storage_errors(self._folder):
+            for skill in self.all():
+                if skill.withdrawn and skill.source == source:
+                    return self._keep(skill.name, signature, goal, run_id, source)
+                if not skill.withdrawn and (skill.source == source or skill.run_id == run_id):
+                    return skill.name
             self._folder.mkdir(parents=True, exist_ok=True)
             taken = {path.stem for path in self._folder.glob("*.py")}
             return self._keep(
                 _free_name(_module_name(name), taken), signature, goal, run_id, source
             )
 
+    def withdraw(self, name: str, run_id: str, reason: str) -> bool:
+        """Offer the skill no longer; False if it is not one of this run's.
+
+        Its module stays, because code of other runs may import it. StorageError as `remember`.
+        """
+        found = next((s for s in self.all() if s.name == name and s.run_id == run_id), None)
+        if found is None:
+            return False
+        with storage_errors(self._folder):
+            self._describe(replace(found, withdrawn=reason))
+        return True
+
     def _keep(self, module: str, signature: str, goal: str, run_id: str, source: str) -> str:
         skill = Skill(name=module, signature=signature, goal=goal, run_id=run_id, source=source)
-        fields = asdict(skill)
-        del fields["source"]
         # The code first: a skill counts from the moment its description is there.
         self._write(module + ".py", source)
-        self._write(module + ".json", json.dumps(fields, ensure_ascii=False, indent=1))
+        self._describe(skill)
         return module
+
+    def _describe(self, skill: Skill) -> None:
+        fields = asdict(skill)
+        del fields["source"]
+        self._write(skill.name + ".json", json.dumps(fields, ensure_ascii=False, indent=1))
 
     def _write(self, file_name: str, text: str) -> None:
         handle, temporary = tempfile.mkstemp(dir=self._folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from core.answer_words import rests_on
 from core.packet import first_error, head
 from core.programs import independent
 from core.state import CandidateState, RunState
@@ -19,7 +20,7 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
     newest. With `before`, only candidates of earlier attempts than that count. ValueError when
     there is no candidate yet.
     """
-    yours = {case.id for case in state.cases if case.origin == "yours"}
+    yours = {case.id for case in state.cases if case.is_yours and case.counts}
 
     counted = [c for c in state.candidates if before is None or c.attempt < before]
     alike = Counter(behaviour(candidate) for candidate in independent(counted))
@@ -54,6 +55,7 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
     agreeing = independent([one for one in state.candidates if one.passes])
     if len(agreeing) > 1:
         text += f" {len(agreeing)} candidates, written independently, pass them."
+    text += rests_on(state.cases)
     if best.attempt:
         text += f" Mended on attempt {best.attempt}."
     elif best.candidate.startswith("d"):
@@ -72,7 +74,7 @@ def reason_failed(state: RunState, best: CandidateState) -> str:
     why = state.escalation_ended or (
         f"All {tries} attempts are used up." if tries else "No attempt was allowed."
     )
-    return f"{head(error, 300).rstrip('.')}. {why}"
+    return f"{head(error, 300).rstrip('.')}.{rests_on(state.cases)} {why}"
 
 
 def _cases(count: int) -> str:

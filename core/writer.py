@@ -10,9 +10,18 @@ from contextlib import contextmanager
 
 from core.cancel import Cancel
 from core.errors import StorageError
-from core.events import CancelRequested, Payload, RunResumed, Stage, StageFinished, StageStarted
+from core.events import (
+    AnswersWeighed,
+    CancelRequested,
+    Event,
+    Payload,
+    RunResumed,
+    Stage,
+    StageFinished,
+    StageStarted,
+)
 from core.log import EventLog
-from core.state import Phase, RunState, fold
+from core.state import Phase, RunState, apply, fold, passed_over
 from core.steps import Leaving
 
 logger = logging.getLogger(__name__)
@@ -21,7 +30,11 @@ RETRY_S = 1.0
 
 
 class Writer:
-    """Writes a run's events under its claim, follows them, and notices a request to stop."""
+    """Writes a run's events under its claim, follows them, and notices a request to stop.
+
+    The user's answers come at any moment, but the run must decide in a replay as it did before. So
+    its state shows none but those that a recorded step has taken in.
+    """
 
     def __init__(self, log: EventLog, run_id: str) -> None:
         """Claim the run: from now on an earlier writer's events are refused."""
@@ -34,7 +47,9 @@ class Writer:
         self._log = log
         self._epoch = log.claim(run_id)
         self._lock = threading.Lock()
-        self._state = fold(log.since(run_id))
+        self._taken_in = -1  # the seq up to which AnswersWeighed are noticed
+        self._answers = -1  # the seq of the newest one
+        self._state = self._followed(RunState(run_id=run_id))
         self._done = threading.Event()
         if self._state.phase is Phase.CANCELLING:
             self.cancel.set()
@@ -52,6 +67,11 @@ class Writer:
     def leaving(self) -> bool:
         """Whether this process is about to end."""
         return self._left.is_set()
+
+    @property
+    def log(self) -> EventLog:
+        """The log that it writes to."""
+        return self._log
 
     @property
     def epoch(self) -> int:
@@ -79,12 +99,42 @@ class Writer:
         return self._log.files(self.run_id)
 
     def state(self) -> RunState:
-        """The run as of now."""
+        """The run as of now, with the answers that were taken in."""
         with self._lock:
-            self._state = fold(self._log.since(self.run_id, self._state.seq), self._state)
+            self._state = self._followed(self._state)
             if self._state.phase is Phase.CANCELLING:
                 self.cancel.set()
             return self._state
+
+    def whole_state(self) -> RunState:
+        """The run as everybody else sees it, with all answers."""
+        return fold(self._log.since(self.run_id))
+
+    def newest_answers(self) -> int:
+        """The seq of the newest AnswersWeighed, -1 for none."""
+        self.state()
+        return self._answers
+
+    def take_in(self, seq: int) -> None:
+        """Notice AnswersWeighed up to this seq from now on; for a recorded step's result."""
+        with self._lock:
+            if seq > self._taken_in:
+                self._taken_in = seq
+                self._state = self._followed(RunState(run_id=self.run_id))
+
+    def wait(self, after: int, timeout_s: float) -> list[Event]:
+        """The events after this seq, waited for up to `timeout_s` seconds; [] on timeout."""
+        return self._log.wait(self.run_id, after, timeout_s)
+
+    def _followed(self, state: RunState) -> RunState:
+        for event in self._log.since(self.run_id, state.seq):
+            if isinstance(event.payload, AnswersWeighed):
+                self._answers = event.seq
+                if event.seq > self._taken_in:
+                    state = passed_over(state, event)
+                    continue
+            state = apply(state, event)
+        return state
 
     def until(self, holds: Callable[[RunState], bool], cancel: Cancel) -> RunState:
         """The run as soon as `holds` is true of it; raises Cancelled once `cancel` is set."""

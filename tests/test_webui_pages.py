@@ -231,7 +231,7 @@ def test_a_bad_goal_is_shown_again_with_the_reason(browser: FlaskClient, goal: s
 
 def test_a_full_disk_loses_no_text(site: Web) -> None:
     class FullDisk(Runs):
-        def start(self, goal: str, files: Mapping[str, bytes] = EMPTY) -> str:
+        def start(self, goal: str, files: Mapping[str, bytes] = EMPTY, **_: bool) -> str:
             raise StorageError("The disk that holds the log is full. Free some space.")
 
     runs = FullDisk.__new__(FullDisk)

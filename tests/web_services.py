@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import webui
+from core.answers import Answers
 from core.config import ConfigStore
 from core.context import Ports
 from core.embedded import Builtin
@@ -140,6 +141,7 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
         sandbox=sandbox,
         packages=packages,
         tryout=TryOut(log, sandbox, skills),
+        answers=Answers(log, sandbox, skills),
         pulls=Pulls(client.probe),
         qualifier=Qualifier(
             lambda: config.current,
@@ -156,6 +158,7 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
     finally:
         webui.stop(app)
         engine.finish()
+        services.answers.close()
         services.pulls.close()
         services.qualifier.close()
         client.close()

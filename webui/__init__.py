@@ -15,7 +15,9 @@ from core.sandbox.names import size
 from core.savings import of_run
 from core.tryout import callables_of
 from webui import (
+    answers,
     api,
+    asking,
     endpoints,
     endpoints_api,
     errors,
@@ -69,6 +71,8 @@ def create_app(services: Services, *, host: str | None = None, threads: int = 64
         diff_lines=diff_lines,
         now=time.time,
         last_try=tries.last,
+        asking=asking,
+        answer_problem=answers.problem,
         packages=lambda: services.packages.state,
         callables=callables_of,
         file_size=size,
@@ -78,13 +82,14 @@ def create_app(services: Services, *, host: str | None = None, threads: int = 64
     errors.register(app)
     app.register_blueprint(pages.blueprint(services))
     app.register_blueprint(tries_blueprint(services, tries))
+    app.register_blueprint(answers.blueprint(services))
     app.register_blueprint(settings.blueprint(services))
     app.register_blueprint(endpoints.blueprint(services))
     app.register_blueprint(endpoints_api.blueprint(services))
     app.register_blueprint(api.blueprint(services, connections))
     app.register_blueprint(metrics.blueprint(services))
     app.register_blueprint(savings.blueprint(services))
-    live.register(app, services.log, connections)
+    live.register(app, services.log, connections, services.answers.look)
     # Late, so that even a page without a word of its own tells of the sandbox.
     app.context_processor(lambda: {"rung": status.rung(services)})
     return app

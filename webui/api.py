@@ -14,9 +14,11 @@ from werkzeug.exceptions import ServiceUnavailable
 from core.errors import BadInput, RunNotFound
 from core.events import Event, RunFinished, event_to_dict
 from core.log import EventLog, RunSummary
+from core.questions import Question
 from core.savings import of_run
 from core.state import RunState, fold
 from webui import lineage, savings
+from webui.asking import asked
 from webui.bodies import json_object
 from webui.live import WATCH_S, Live, parse_after
 from webui.uploads import from_json
@@ -40,7 +42,11 @@ def blueprint(services: Services, live: Live) -> Blueprint:
         goal = body.get("goal")
         if not isinstance(goal, str):
             raise BadInput("goal", 'The body must be like {"goal": "what the code should do"}.')
-        run_id = services.runs.start(goal, from_json(body.get("files", [])))
+        wait = body.get("wait_for_answers", False)
+        if not isinstance(wait, bool):
+            raise BadInput("wait_for_answers", "`wait_for_answers` must be true or false.")
+        files = from_json(body.get("files", []))
+        run_id = services.runs.start(goal, files, wait_for_answers=wait)
         url = url_for("pages.run", run_id=run_id, _external=True)
         return jsonify(id=run_id, url=url), 201, {"Location": url}
 
@@ -52,7 +58,9 @@ def blueprint(services: Services, live: Live) -> Blueprint:
 
     @api.get("/api/runs/<run_id>")
     def run(run_id: str) -> Response:
-        return jsonify(state_to_dict(fold(log.since(run_id))))
+        state = fold(log.since(run_id))
+        services.answers.look(state)
+        return jsonify(state_to_dict(state))
 
     @api.get("/api/runs/<run_id>/events")
     def events(run_id: str) -> Response:
@@ -74,13 +82,30 @@ def blueprint(services: Services, live: Live) -> Blueprint:
             for event in batch:
                 yield _line(event)
                 after = event.seq
-                ended = isinstance(event.payload, RunFinished)
+                ended = ended or isinstance(event.payload, RunFinished)
             if ended:
                 return
             batch = log.wait(run_id, after, WATCH_S)
 
     def _ended(run_id: str) -> bool:
-        return isinstance(log.since(run_id)[-1].payload, RunFinished)
+        return any(isinstance(event.payload, RunFinished) for event in log.since(run_id))
+
+    @api.post("/api/runs/<run_id>/answers")
+    def answer(run_id: str) -> Response:
+        body = json_object()
+        given = {name: body.get(name, "") for name in ("case", "answer", "source", "was")}
+        for name, value in given.items():
+            if not isinstance(value, str):
+                raise BadInput(name, f"`{name}` must be a text.")
+        state = services.answers.give(run_id, **given)
+        return jsonify(state_to_dict(state) | {"case": given["case"], "answer": given["answer"]})
+
+    @api.post("/api/runs/<run_id>/go-on")
+    def go_on(run_id: str) -> tuple[Response, int]:
+        if request.content_length:
+            json_object()
+        waited = services.answers.go_on(run_id)
+        return jsonify(id=run_id, waited=waited), 202 if waited else 200
 
     @api.post("/api/runs/<run_id>/cancel")
     def cancel(run_id: str) -> tuple[Response, int]:
@@ -153,6 +178,8 @@ def state_to_dict(state: RunState) -> dict[str, Any]:
     plain["id"] = plain.pop("run_id")
     plain["tests"] = plain.pop("cases")
     del plain["escalations"]
+    for candidate in plain["candidates"]:
+        del candidate["executed"]
     return plain | {
         "phase": state.phase.value,
         "outcome": state.outcome,
@@ -162,7 +189,13 @@ def state_to_dict(state: RunState) -> dict[str, Any]:
         "code": state.code,
         "attempts": [_attempt(view) for view in lineage.attempts(state)],
         "savings": savings.run_to_dict(of_run(state)),
+        "questions": [_question(one) for one in asked(state)],
     }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    plain: dict[str, Any] = _converter.unstructure(question)
+    return plain | {"case": question.case.id}
 
 
 def _attempt(view: lineage.AttemptView) -> dict[str, Any]:

@@ -9,7 +9,15 @@ from dataclasses import asdict
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 
-from core.errors import AppError, BadInput, ConfigError, Problem, RunNotFound, StorageError
+from core.errors import (
+    AppError,
+    BadInput,
+    ConfigError,
+    Conflict,
+    Problem,
+    RunNotFound,
+    StorageError,
+)
 from core.sandbox.names import size
 
 DRAINED_BYTES = 64 * 1024 * 1024
@@ -19,6 +27,7 @@ ADVICE = {
     403: "Open the app by the address it printed at start, reload the page and try again.",
     404: "The start page lists all runs.",
     405: "This address can't be used in this way.",
+    409: "Reload the page to see how things stand.",
     415: "Send the body as JSON, with the header Content-Type: application/json.",
     500: "This is our fault. The terminal that the app runs in shows the details.",
 }
@@ -30,6 +39,8 @@ def status_of(error: AppError) -> int:
         return 404
     if isinstance(error, (BadInput, ConfigError)):
         return 400
+    if isinstance(error, Conflict):
+        return 409
     if isinstance(error, StorageError):
         # As core.log words it; a path in another message may well have "full" in it.
         return 507 if " is full. Free " in error.message else 503

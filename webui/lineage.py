@@ -111,7 +111,9 @@ def executed(state: RunState) -> tuple[CandidateState, ...]:
 def matrix(state: RunState) -> tuple[MatrixRow, ...]:
     """One row for each case, with the newest message of a failure."""
     ran = [
-        {result.id: result for result in c.execution.cases} for c in state.candidates if c.execution
+        {result.id: result for result in (*c.known, *c.execution.cases)}
+        for c in state.candidates
+        if c.execution
     ]
     rows = []
     for case in state.cases:

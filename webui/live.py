@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from flask_sock import Sock
 
 from core.errors import BadInput
 from core.log import EventLog
-from core.state import Phase, fold
+from core.state import Phase, RunState, fold
 from webui import render
 
 FRAME_GAP_S = 0.1
@@ -41,8 +42,13 @@ def parse_after(text: str | None) -> int:
     return int(text)
 
 
-def register(app: Flask, log: EventLog, live: Live) -> None:
-    """Add the route; a request that can't become a useful socket is refused before the upgrade."""
+def register(
+    app: Flask, log: EventLog, live: Live, look: Callable[[RunState], None] = lambda _: None
+) -> None:
+    """Add the route; a request that can't become a useful socket is refused before the upgrade.
+
+    `look` is told of a run that is about to be shown, and of one that has just ended.
+    """
     app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": 25, "max_message_size": 65536}
     sock = Sock(app)
 
@@ -52,7 +58,7 @@ def register(app: Flask, log: EventLog, live: Live) -> None:
             ws.close(TRY_LATER, "too many open pages")
             return
         try:
-            _follow(ws, log, run_id, live.stopping)
+            _follow(ws, log, run_id, live.stopping, look)
         finally:
             live.slots.release()
 
@@ -63,12 +69,19 @@ def register(app: Flask, log: EventLog, live: Live) -> None:
             log.check((request.view_args or {})["run_id"])
 
 
-def _follow(ws: Any, log: EventLog, run_id: str, stopping: threading.Event) -> None:
+def _follow(
+    ws: Any,
+    log: EventLog,
+    run_id: str,
+    stopping: threading.Event,
+    look: Callable[[RunState], None],
+) -> None:
     # `after` says what the page has, and a wrong one is refused like anywhere else, but the first
     # frame is the whole run all the same: it costs one fold, and its morph leaves what is equal
     # alone, so a page that missed or mixed up frames (sleep, a restart) is right again.
     state = fold(log.since(run_id))
     ws.send(render.snapshot_frame(state))
+    look(state)
     while state.phase is not Phase.FINISHED:
         events = log.wait(run_id, state.seq, WATCH_S)
         if stopping.is_set():
@@ -80,6 +93,7 @@ def _follow(ws: Any, log: EventLog, run_id: str, stopping: threading.Event) -> N
             before, state = state, fold(events, state)
             ws.send(render.change_frame(before, state))
             stopping.wait(FRAME_GAP_S)
+    look(state)
     ws.send(render.farewell_frame())
     # The page takes its connecting element away and closes. Closing first would race with that
     # frame, and a page that has not taken it in yet would connect again.

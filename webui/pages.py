@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from core.answer_words import goal_with_answers
 from core.errors import BadInput, StorageError
 from core.state import RunState, fold
 from webui import render, status
@@ -59,7 +60,7 @@ def blueprint(services: Services) -> Blueprint:
     @pages.get("/")
     def index() -> str:
         again = request.args.get("again")
-        goal = request.args.get("goal", "") if again is None else load(again).goal
+        goal = request.args.get("goal", "") if again is None else goal_with_answers(load(again))
         return start_page(goal, files_from=again or "")
 
     @pages.post("/runs")
@@ -68,7 +69,9 @@ def blueprint(services: Services) -> Blueprint:
         files_from = request.form.get("files_from", "")
         try:
             files = {**services.log.files(files_from), **uploaded()}
-            run_id = services.runs.start(goal, files)
+            run_id = services.runs.start(
+                goal, files, wait_for_answers="wait_for_answers" in request.form
+            )
         except (BadInput, StorageError) as error:
             message = error.message
             if any(sent.filename for sent in request.files.getlist("files")):
@@ -80,15 +83,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @pages.get("/runs/<run_id>")
     def run(run_id: str) -> str:
-        state = load(run_id)
-        return render_template(
-            "run.html",
-            state=state,
-            region=render.region,
-            live=render.connected(state),
-            builtin=status.builtin(services),
-            roles=services.client.status(),
-        )
+        return run_page(services, load(run_id))
 
     @pages.get("/runs/<run_id>/files/<name>")
     def input_file(run_id: str, name: str) -> BaseResponse:
@@ -129,3 +124,16 @@ def blueprint(services: Services) -> Blueprint:
         return render_template("_history.html", runs=services.log.history(limit=HISTORY_PAGE))
 
     return pages
+
+
+def run_page(services: Services, state: RunState) -> str:
+    """A run's page; answers that a dead process left are taken up on the way."""
+    services.answers.look(state)
+    return render_template(
+        "run.html",
+        state=state,
+        region=render.region,
+        live=render.connected(state),
+        builtin=status.builtin(services),
+        roles=services.client.status(),
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core import events as ev
 from core.errors import Cancelled
-from core.state import CallState, Phase, RunState
+from core.state import CallState, Phase, RunState, unweighed
 
 STAGE_TITLES: Mapping[ev.Stage, str] = {
     "tools": "Tools",
@@ -99,6 +99,13 @@ def banner(state: RunState) -> Banner:
             return Banner(
                 kind="running", icon="○", headline="Waiting for packages …", detail=detail
             )
+        if state.waiting:
+            return Banner(
+                kind="running",
+                icon="○",
+                headline="Waiting for your answers …",
+                detail=f"It goes on by itself after {state.waiting.limit_s:.0f} s.",
+            )
         if not state.stages:
             detail = "It starts by itself as soon as there is room for it."
             return Banner(
@@ -123,7 +130,7 @@ def tally_text(state: RunState) -> str:
     if state.finished is None or not state.finished.total:
         return "no case was executed"
     text = f"{state.finished.passed} of {plural(state.finished.total, 'case')}"
-    yours = sum(case.origin == "yours" for case in state.cases)
+    yours = sum(case.is_yours and case.counts for case in state.cases)
     return f"{text}, {yours} of them yours" if yours else f"{text}, all generated"
 
 
@@ -172,4 +179,5 @@ def was_cancelled(call: CallState) -> bool:
 def announcement(state: RunState) -> str:
     """What a screen reader is told; changes only with the stage and the outcome."""
     now = banner(state)
-    return f"{now.headline}. {now.detail}".strip() if state.finished else now.headline
+    text = f"{now.headline}. {now.detail}".strip() if state.finished else now.headline
+    return f"{text} Your answer is being counted." if unweighed(state) else text

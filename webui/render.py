@@ -26,11 +26,15 @@ def _quiet(calls: tuple[CallState, ...]) -> tuple[CallState, ...]:
 
 DEPENDS: Mapping[str, Callable[[RunState], object]] = {
     "cursor": lambda s: s.seq,
-    "announce": lambda s: (s.stages, s.escalations, s.finished, s.phase, s.packages_awaited),
+    "announce": lambda s: (
+        (s.stages, s.escalations, s.finished, s.phase, s.packages_awaited),
+        (s.waiting, s.answers, s.weighed),
+    ),
     "head": lambda s: (
         (s.stages, s.escalations, s.finished, s.phase, s.resumed, s.cases),
-        (s.packages, s.packages_awaited),
+        (s.packages, s.packages_awaited, s.waiting, s.answers, s.weighed),
     ),
+    "questions": lambda s: (s.answers, s.weighed, s.waiting, s.cases, s.candidates, s.finished),
     "stages": lambda s: (s.stages, s.phase),
     "live": lambda s: tuple(call for call in s.calls if call.status == "running"),
     "code": lambda s: (s.candidates, s.finished),
@@ -43,9 +47,10 @@ DEPENDS: Mapping[str, Callable[[RunState], object]] = {
     ),
     "strategy": lambda s: (s.strategy, s.signature, s.tools, s.tools_why, s.phase, s.packages),
     "tests": lambda s: (s.cases, s.candidates),
-    "opinions": lambda s: (s.triage, s.score, s.skill),
+    "opinions": lambda s: (s.triage, s.score, s.skill, s.withdrawn),
     "calls": lambda s: _quiet(s.calls),
     "savings": of_run,
+    "watch": lambda s: s.finished and s.seq,
 }
 
 

@@ -75,7 +75,7 @@ class RunConfig:
     """`attempts` to mend a candidate (0: none), candidates written at the same time where endpoints
     are idle (1: no more than the first), drafts that the built-in model writes afresh before it is
     asked to mend (0: none), runs at a time, longest reply in tokens, size of all files that come
-    with one goal."""
+    with one goal, how long a run waits for answers if it was asked to."""
 
     attempts: int = 3
     candidates: int = 3
@@ -83,6 +83,7 @@ class RunConfig:
     parallel_runs: int = 4
     max_tokens: int = 1536
     input_files_bytes: int = 4 * 1024 * 1024
+    answer_wait_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,7 @@ RUN: Mapping[str, Rule] = {
     "parallel_runs": Range(1, 64),
     "max_tokens": Range(16, 1_000_000),
     "input_files_bytes": Range(0, 256 * _MIB),
+    "answer_wait_s": Range(1, 86_400, whole=False),
 }
 CONTEXT = Range(256, 16_777_216)
 THREADS = Range(1, 1024)

@@ -1,0 +1,127 @@
+"""What the user writes in place of a generated case: read, checked, made a case's source.
+
+Pure. It may be a whole line like `assert add([]) == 0`, or only the value that is right.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from core.errors import BadInput
+from core.events import Case
+from core.questions import shown, sides
+from core.reading.asserts import comparison, expression, is_tautology
+from core.reading.floats import exact, tolerant
+from core.reading.plans import Plan
+from core.reading.pysource import attempt, compiles, fingerprint, loaded, parse
+from core.reading.testcode import written_tests
+
+FIELD = "source"
+LONGEST = 4_000
+
+
+def replacement(text: str, case: Case, plan: Plan, suite: Iterable[Case]) -> str:
+    """The new case's source, or `case`'s own where nothing was changed.
+
+    BadInput for what is no case: not Python, no assert, several, one that never reaches the
+    candidate, one that always holds, one that the suite has or contradicts in the user's name.
+    """
+    written = text.replace("\r\n", "\n").strip()
+    if not written:
+        raise BadInput(FIELD, "Write what is right: a line like assert f(2) == 4, or a value.")
+    if len(written) > LONGEST:
+        raise BadInput(FIELD, f"A case can have at most {LONGEST:,} characters.")
+    tree, line = attempt(written)
+    if tree is None or not compiles(written):
+        where = f" (line {line})" if line and "\n" in written else ""
+        raise BadInput(FIELD, f"Python can't read this{where}. Write it like assert f(2) == 4.")
+    source = _one_case(_whole(written, case, plan), plan)
+    _check_against(source, case, suite)
+    return source
+
+
+def _whole(written: str, case: Case, plan: Plan) -> str:
+    """The text as statements: a bare value goes where the case has its own."""
+    value = expression(written)
+    if value is None:
+        return written
+    if plan.name in loaded(value):
+        return f"assert {written}"
+    call, _ = sides(shown(case))
+    if not call:
+        raise BadInput(
+            FIELD,
+            "This case compares nothing, so a value alone can't stand for it. Write an "
+            f"assert that calls {plan.name}.",
+        )
+    before = parse(shown(case))
+    assert before is not None  # `sides` read it
+    setup = [ast.unparse(node) for node in before.body[:-1]]
+    return "\n".join([*setup, f"assert {call} == {ast.unparse(value)}"])
+
+
+def _one_case(source: str, plan: Plan) -> str:
+    tree = parse(source)
+    if tree is None:
+        raise BadInput(FIELD, "Python can't read this. Write it like assert f(2) == 4.")
+    asserts = sum(isinstance(node, ast.Assert) for node in tree.body)
+    found = list(written_tests(source, plan))
+    if asserts > 1 or len(found) > 1:
+        raise BadInput(FIELD, "These are several cases. Write one, with one assert.")
+    if not found:
+        if not any(isinstance(node, (ast.Assert, ast.Raise, ast.With)) for node in ast.walk(tree)):
+            raise BadInput(
+                FIELD, f"Nothing is asserted. Write it like assert {plan.name}(...) == 4."
+            )
+        if plan.name not in loaded(tree):
+            raise BadInput(FIELD, f"It never reaches {plan.name}, so it tests nothing of the code.")
+        raise BadInput(
+            FIELD,
+            f"It uses a name that is not there, or changes {plan.name}. Write it like "
+            f"assert {plan.name}(...) == 4.",
+        )
+    case = "\n".join([*found[0].setup, found[0].check])
+    if _statements(_tree(case)) < _statements(tree):
+        raise BadInput(FIELD, "A line of it has no part in the assert. Write only what it needs.")
+    if is_tautology(exact(_tree(case)).body[-1]):
+        raise BadInput(FIELD, "This holds whatever the code does. Compare a call with a value.")
+    return tolerant(case)
+
+
+def _statements(tree: ast.Module) -> int:
+    return sum(not isinstance(node, (ast.Import, ast.ImportFrom)) for node in tree.body)
+
+
+def _check_against(source: str, case: Case, suite: Iterable[Case]) -> None:
+    key, call, expected = _parts(source)
+    for other in suite:
+        if other.id == case.id or other.instead_of == case.id or not other.counts:
+            continue
+        other_key, other_call, other_expected = _parts(other.source)
+        if key == other_key:
+            raise BadInput(FIELD, f"The suite has this case already ({other.id}).")
+        if other.is_yours and call and call == other_call and expected != other_expected:
+            raise BadInput(
+                FIELD, f"A case of your own says otherwise: {shown(other)}. Both can't be right."
+            )
+
+
+def same_case(one: str, other: str) -> bool:
+    """Whether two sources are the same case, whatever their layout."""
+    return _parts(one)[0] == _parts(other)[0]
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    """Equal for copies; the call and the expected value of a comparison, else '', ''."""
+    body = exact(_tree(source)).body
+    if not body:
+        return "", "", ""
+    call, expected = comparison(body[-1]) or ("", "")
+    setup = [fingerprint(node) for node in body[:-1]]
+    key = "\n".join(map(fingerprint, body))
+    return key, "\n".join([*setup, call]) if call else "", expected
+
+
+def _tree(source: str) -> ast.Module:
+    return parse(source) or ast.Module(body=[], type_ignores=[])
