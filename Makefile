@@ -19,7 +19,7 @@ run: setup
 test: $(VENV)/.ready-dev
 	@sh scripts/sandbox.sh
 	@sh scripts/chromium.sh $(BIN)/python
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from pathlib import Path
 from core.ask import Answer, ask, recorded
 from core.cancel import Cancel
 from core.config import Config
+from core.embedded import LARGE
 from core.endpoints import Client
 from core.errors import ModelAnswerError
 from core.events import CandidateWritten, Role
@@ -64,6 +65,12 @@ class Context:
         """Whether the small built-in model serves the role now, because nobody else does."""
         status = self.ports.client.status()
         return any(one.served_by_builtin for one in status if one.role == role)
+
+    def strongest(self) -> str:
+        """The model that the escalation role has now."""
+        if self.is_builtin("escalation"):
+            return LARGE.name
+        return self.ports.config().role("escalation").model
 
     def recorded(self, name: str, work: Callable[[], Json]) -> Json:
         """Do `work` once in the run's life; see core.ask.recorded."""

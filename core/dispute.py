@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.context import Context
-from core.escalation import same_program
 from core.events import CaseResult, TestsWritten
+from core.programs import independent
 from core.state import CandidateState, RunState
 from core.testing import execute
 from core.tools import Skill
@@ -30,7 +30,7 @@ def settle(context: Context, step: str, skills: Sequence[Skill]) -> None:
 
     `step` tells repetitions apart.
     """
-    decided = context.recorded(f"disputed-{step}", lambda: _decide(context.state()))
+    decided = context.recorded(f"disputed-{step}", lambda: _decide(context))
     if not decided["disputed"]:
         return
     cases = tuple(
@@ -42,8 +42,9 @@ def settle(context: Context, step: str, skills: Sequence[Skill]) -> None:
         execute(context, candidate, skills, again=f"without-{step}")
 
 
-def _decide(state: RunState) -> dict[str, list[str]]:
-    disputed = outvoted(state)
+def _decide(context: Context) -> dict[str, list[str]]:
+    state = context.state()
+    disputed = outvoted(state, alone=context.is_builtin("generator"))
     again = [one.candidate for one in voters(state)] if disputed else []
     return {"disputed": sorted(disputed), "again": again}
 
@@ -61,18 +62,25 @@ def voters(state: RunState) -> tuple[CandidateState, ...]:
     )
 
 
-def outvoted(state: RunState) -> frozenset[str]:
-    """The ids of the generated cases that the candidates outvote."""
+def outvoted(state: RunState, *, alone: bool = False) -> frozenset[str]:
+    """The ids of the generated cases that the candidates outvote.
+
+    With `alone` a single one is enough that passes cases of the user's: where one small model wrote
+    both code and case, it contradicts itself. Measured with the 0.5B model: of its code that passes
+    the user's cases 94 to 97 % is right, of its own cases far less.
+    """
     witnesses = independent(voters(state))
     yours = any(case.is_yours and case.counts for case in state.cases)
+    enough = (1 if alone else AGREEING) if yours else 0
     return frozenset(
         case.id
         for case in state.cases
-        if not case.is_yours and case.counts and _is_outvoted(case.id, witnesses, trusted=yours)
+        if not case.is_yours and case.counts and _is_outvoted(case.id, witnesses, enough)
     )
 
 
-def _is_outvoted(case: str, witnesses: Sequence[CandidateState], *, trusted: bool) -> bool:
+def _is_outvoted(case: str, witnesses: Sequence[CandidateState], enough: int) -> bool:
+    """Whether at least `enough` (0: by who they are) give the same other result, and most."""
     for_it = 0
     against: Counter[str] = Counter()
     models: dict[str, set[str]] = {}
@@ -87,7 +95,8 @@ def _is_outvoted(case: str, witnesses: Sequence[CandidateState], *, trusted: boo
     if not against:
         return False
     message, votes = against.most_common(1)[0]
-    enough = AGREEING if trusted or len(models[message]) > 1 else AGREEING_OF_ONE_MODEL
+    if not enough:
+        enough = AGREEING if len(models[message]) > 1 else AGREEING_OF_ONE_MODEL
     return votes >= enough and votes > for_it
 
 
@@ -99,14 +108,3 @@ def _says_another_value(result: CaseResult) -> bool:
     # A message that was cut may hide a difference.
     message = result.message
     return result.result == "failed" and "…" not in message and len(message) < LONGEST_MESSAGE
-
-
-def independent(candidates: Sequence[CandidateState]) -> tuple[CandidateState, ...]:
-    """Without those that are the same program by the same model as an earlier one."""
-    kept: list[CandidateState] = []
-    for candidate in candidates:
-        if not any(
-            one.model == candidate.model and same_program(one.code, candidate.code) for one in kept
-        ):
-            kept.append(candidate)
-    return tuple(kept)

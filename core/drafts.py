@@ -14,8 +14,8 @@ from core.packet import code_prompt
 from core.testing import execute
 from core.tools import Skill, offer
 
-# The first is nearly what the model holds to be best, the further ones ever freer.
-FIRST_TEMPERATURE = 0.3
+# The first is what the model holds to be best, the further ones ever freer.
+FIRST_TEMPERATURE = 0.0
 TEMPERATURE_STEP = 0.3
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,15 @@ class Durable:
         """
         if not _one_at_a_time.acquire(blocking=False):
             raise AppError("This process has its durable runs open already")
+        with ExitStack() as undo:
+            undo.callback(_one_at_a_time.release)
+            undo.callback(DBOS.destroy, destroy_registry=True)
+            self._open(path, executor_id, parallel_runs, body, part)
+            undo.pop_all()
+
+    def _open(
+        self, path: Path, executor_id: str, parallel_runs: int, body: Body, part: Part
+    ) -> None:
         self._path = path
         # Queues are in the shared file: each process listens to its own and to nobody else's.
         self._queue = f"runs-{executor_id}"

@@ -168,6 +168,7 @@ def _write_end(context: Context, outcome: Outcome, reason: str) -> None:
             code=best.code if best else "",
             passed=best.passed if best else 0,
             total=sum(case.counts for case in state.cases),
+            strongest=context.strongest(),
             answers=state.weighed,
         ),
         key="finished",

@@ -381,7 +381,8 @@ class CancelRequested:
 class RunFinished:
     """How it ended. `passed` of `total` cases of the best candidate; '' and 0 where none.
 
-    It rests on the first `answers` answers of the user.
+    It rests on the first `answers` answers of the user. `strongest`: the model that the escalation
+    role had then, '' where it is not known.
     """
 
     outcome: Outcome
@@ -390,6 +391,7 @@ class RunFinished:
     code: str = ""
     passed: int = 0
     total: int = 0
+    strongest: str = ""
     answers: int = 0
 
 

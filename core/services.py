@@ -24,6 +24,7 @@ from core.qualified import Qualifier
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
 from core.sandbox.packages import Packages
+from core.savings_book import SavingsBook
 from core.tools import SkillLibrary
 from core.tryout import TryOut
 from core.warmup import WarmUp
@@ -57,6 +58,7 @@ class Services:
     answers: Answers
     pulls: Pulls
     qualifier: Qualifier
+    savings: SavingsBook
 
 
 @contextmanager
@@ -97,6 +99,7 @@ def open_services(
             tryout=tryout,
             answers=answers,
             pulls=Pulls(client.probe),
+            savings=SavingsBook(log.path),
             qualifier=Qualifier(store.refresh, client, sandbox, config.data_dir / QUALIFICATIONS),
         )
         if not idle:
@@ -117,6 +120,7 @@ def open_services(
             packages.close()
             sandbox.close()
             client.close()
+            services.savings.close()
             log.close()
     finally:
         executor.release()

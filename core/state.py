@@ -204,6 +204,17 @@ def fold(events: Iterable[ev.Event], start: RunState | None = None) -> RunState:
     return state
 
 
+def calls_of(events: Iterable[ev.Event]) -> tuple[CallState, ...]:
+    """A run's calls alone; `events` in order, and only those that tell of calls are needed."""
+    calls: tuple[CallState, ...] = ()
+    for event in events:
+        if isinstance(event.payload, ev.RunResumed | ev.RunFinished):
+            calls = _interrupted(calls)
+        elif isinstance(event.payload, _CallPayload):
+            calls = _calls_changed(calls, event.payload, event.at)
+    return calls
+
+
 def apply(state: RunState, event: ev.Event) -> RunState:
     """The state after one more event; IllegalEvent when its phase or its place forbids it."""
     _check(state, event)
@@ -304,7 +315,9 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
             )
         case ev.VerdictRevised() as p:
             values = {field.name: getattr(p, field.name) for field in fields(p)}
-            return replace(state, finished=ev.RunFinished(**values))
+            return replace(
+                state, finished=replace(state.finished or ev.RunFinished(**values), **values)
+            )
         case (
             ev.PromptWritten()
             | ev.CallQueued()

@@ -89,7 +89,7 @@ def cases_from_replies(
     for text in texts:
         draw = {draft.key: draft for draft in _drafts(written_tests(text, plan))}
         count.update(draw.keys())
-        votes = {**draw, **votes}
+        votes = {**votes, **{key: draft for key, draft in draw.items() if key not in votes}}
     drafts = [d for d in votes.values() if d.key not in taken and d.call not in settled]
     drafts.sort(key=lambda draft: -count[draft.key])  # stable: else in the order of the draws
     doubted = _outvoted(drafts, count)

@@ -15,7 +15,11 @@ from core.steps import Json, Leaving
 from core.suite import cases_from_goal, cases_from_replies
 
 GENERATED_CASES = 6
+# The built-in model's are often wrong, and beside cases of the user's they decide little.
+GENERATED_BY_BUILTIN = 3
 ENOUGH_CASES = 2
+# A longer reply repeats itself; what is cut off loses only its last case.
+TOKENS_PER_CASE = 60
 # Who is asked for test cases, and how warm, until there are enough: step, role, temperature.
 TEST_WRITERS: tuple[tuple[str, Role, float], ...] = (
     ("tests", "generator", 0.2),
@@ -45,9 +49,13 @@ def write_tests(context: Context, helper: Role | None = None) -> Json:
 
 
 def _cases(context: Context, plan: Plan, helper: Role | None) -> tuple[Case, ...]:
-    """Your cases, then those that the models write; a second and third call only if needed."""
+    """Your cases, then those that the models write; a second and third call only if needed.
+
+    Never where the built-in model would be asked and the goal has cases enough.
+    """
     yours = cases_from_goal(context.state().goal, plan)
     more = context.steps.part(f"{MORE}-{helper}") if helper else None
+    wanted = context.recorded("tests-wanted", lambda: _wanted(context, yours))
     generated: tuple[Case, ...] = ()
     texts: list[str] = []
     for step, writer, temperature in TEST_WRITERS:
@@ -55,8 +63,9 @@ def _cases(context: Context, plan: Plan, helper: Role | None) -> tuple[Case, ...
         if more is not None:
             texts.append(more())
             more = None
-        generated = cases_from_replies(texts, plan, limit=GENERATED_CASES, yours=yours)
-        if sum(not case.disputed for case in generated) >= ENOUGH_CASES:
+        generated = cases_from_replies(texts, plan, limit=wanted, yours=yours)
+        usable = sum(not case.disputed for case in generated)
+        if usable >= ENOUGH_CASES or wanted == GENERATED_BY_BUILTIN:
             break
     return (*yours, *generated)
 
@@ -79,10 +88,15 @@ def _ask(context: Context, step: str, role: Role, temperature: float, yours: Seq
         role,
         lambda: _tests_prompt(context, role, plan, yours),
         temperature=temperature,
-        max_tokens=700,
+        max_tokens=TOKENS_PER_CASE * _wanted(context, yours),
         purpose="tests",
     )
     return answer.text
+
+
+def _wanted(context: Context, yours: Sequence[Case]) -> int:
+    few = len(yours) >= ENOUGH_CASES and context.is_builtin("generator")
+    return GENERATED_BY_BUILTIN if few else GENERATED_CASES
 
 
 def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case]) -> str:
@@ -94,7 +108,7 @@ def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case
         signature=plan.signature,
         call=_example_call(plan),
         examples="\n".join(case.source for case in yours),
-        count=GENERATED_CASES,
+        count=_wanted(context, yours),
         **surroundings(context.state()),
     )
 

@@ -13,7 +13,10 @@ from core.events import CallFailed, Event, RunFinished, event_to_dict
 from core.inputs import read_paths
 from core.lines import lines
 from core.qualify_result import summary
+from core.savings import of_run
+from core.savings_words import report
 from core.services import Services, open_services
+from core.state import fold
 
 PASSED, NOT_PASSED, BAD_USAGE, NO_ENDPOINT = 0, 1, 2, 3
 _NOBODY_ANSWERED = ("NoEndpointLeft", "BuiltinUnavailable")
@@ -67,7 +70,13 @@ class _Follower:
                 if isinstance(event.payload, CallFailed) and event.payload.error != "Cancelled":
                     self._unanswered = event.payload.error in _NOBODY_ANSWERED
                 if isinstance(event.payload, RunFinished):
+                    self._report()
                     return _status(event.payload, unanswered=self._unanswered)
+
+    def _report(self) -> None:
+        if not self._as_json:
+            for line in report(of_run(fold(self._log.since(self.run_id)))):
+                print(line, flush=True)
 
 
 def _show(event: Event, *, as_json: bool) -> None:

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+
 from core.answer_words import rests_on
 from core.packet import first_error, head
+from core.programs import independent
 from core.state import CandidateState, RunState
 from core.suite import Counts, counts
 
 
 def best_candidate(state: RunState, before: int | None = None) -> CandidateState:
-    """The candidate to go on from: most of your cases passed, then most of all; the newest wins.
+    """The candidate to go on from.
 
-    With `before`, only candidates of earlier attempts than that count. ValueError when there is
-    no candidate yet.
+    One that passes; else most of your cases passed, then CodeT's score (arXiv 2207.10397): the
+    cases passed, times the square root of how many independent candidates behave alike; then the
+    newest. With `before`, only candidates of earlier attempts than that count. ValueError when
+    there is no candidate yet.
     """
     yours = {case.id for case in state.cases if case.is_yours and case.counts}
 
-    def worth(candidate: CandidateState) -> tuple[bool, int, int, int]:
-        if candidate.execution is None:
-            return (False, -1, -1, candidate.attempt)
-        passed = candidate.passed_ids
-        return (candidate.passes, len(passed & yours), len(passed), candidate.attempt)
-
     counted = [c for c in state.candidates if before is None or c.attempt < before]
-    return max(counted, key=worth)
+    alike = Counter(behaviour(candidate) for candidate in independent(counted))
+
+    def worth(place: int) -> tuple[bool, int, float, int]:
+        candidate = counted[place]
+        if candidate.execution is None:
+            return (False, -1, -1.0, place)
+        passed = candidate.passed_ids
+        if candidate.passes:
+            return (True, 0, 0.0, -place)  # the first did it, at the least cost
+        score = len(passed) * math.sqrt(alike[behaviour(candidate)] or 1)
+        return (False, len(passed & yours), score, place)
+
+    return counted[max(range(len(counted)), key=worth)]
+
+
+def behaviour(candidate: CandidateState) -> tuple[tuple[str, str, str], ...]:
+    """What it does when it is executed, by case: equal where candidates behave alike."""
+    ran = candidate.execution.cases if candidate.execution else ()
+    return tuple((result.id, result.result, result.message) for result in ran)
 
 
 def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str:
@@ -32,13 +50,18 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
     text = f"Passes all {_cases(suite.total)}: {_kinds(suite)}."
     if suite.disputed:
         be = "is" if suite.disputed == 1 else "are"
-        text += f" {suite.disputed} generated {be} disputed: independent"
-        text += " drafts agree on another result."
+        text += f" {suite.disputed} generated {be} disputed and not counted: code that passes"
+        text += f" {'all of yours' if suite.yours_total else 'the others'} gives another result."
+    agreeing = independent([one for one in state.candidates if one.passes])
+    if len(agreeing) > 1:
+        text += f" {len(agreeing)} candidates, written independently, pass them."
     text += rests_on(state.cases)
     if best.attempt:
         text += f" Mended on attempt {best.attempt}."
-    elif best.candidate != state.candidates[0].candidate:
+    elif best.candidate.startswith("d"):
         text += " Written afresh after the first draft had failed."
+    elif best.candidate.startswith("r"):
+        text += " Its missing name was mended by the model itself."
     if used:
         text += f" It imports {', '.join(used)} from the skill library."
     return text

@@ -79,8 +79,8 @@ def test_an_edit_is_a_case_of_your_own_and_ranks_anew(opened: Services, run_id: 
     assert after.code in (SUM, LOOP)
     assert after.finished is not None
     assert after.finished.reason.startswith(
-        "Passes all 3 cases: 1 of your own, 2 generated. "
-        "By your answers 1 case is rejected and 1 is your own now."
+        "Passes all 3 cases: 1 of your own, 2 generated. 2 candidates, written independently, pass "
+        "them. By your answers 1 case is rejected and 1 is your own now."
     )
     assert after.finished.answers == 1
 

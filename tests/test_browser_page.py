@@ -222,7 +222,7 @@ def test_by_keyboard_alone(site: Web, page: Page) -> None:
     assert visited[:3] == ["r-stages", "r-questions", "r-code"]
     assert visited[-1] == "r-calls"
     page.keyboard.press("k")
-    assert page.evaluate(focused) == "r-strategy"
+    assert page.evaluate(focused) == "r-savings"
     page.keyboard.press("e")
     assert page.evaluate(focused) == "r-attempts"
     packet = page.locator("#attempt-1 details").first

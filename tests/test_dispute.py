@@ -93,6 +93,13 @@ def test_without_a_case_of_yours_two_models_must_agree_or_three_candidates() -> 
     assert outvoted(run_of(CASES[1:], wrong, wrong, wrong)) == {"g1"}
 
 
+def test_one_is_enough_where_a_model_contradicts_itself_and_yours_pass() -> None:
+    assert outvoted(run_of(CASES, RIGHT), alone=True) == {"g1"}
+    assert outvoted(run_of(CASES[1:], {"g1": "got 2, expected 3"}), alone=True) == frozenset()
+    wrong = {"y1": "got 0, expected 1", "g1": "got 2, expected 3"}
+    assert outvoted(run_of(CASES, wrong), alone=True) == frozenset()
+
+
 def test_an_attempt_is_no_witness_because_it_has_seen_the_case() -> None:
     state = run_of(CASES, RIGHT, RIGHT)
     second = replace(state.candidates[1], attempt=1)

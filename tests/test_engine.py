@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 from fake_ollama import FakeOllama, Reply
 from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced, follow, services
 
+from core.durable import Durable
 from core.endpoints import Client, Request
+from core.errors import StorageError
 from core.events import Role, RunStarted
 from core.services import Services
 from core.state import RunState
@@ -44,6 +47,22 @@ def test_a_right_first_candidate_passes(opened: Services, play: Play) -> None:
     assert [stage.stage for stage in state.stages if stage.seconds is None] == []
     assert state.score is not None
     assert [score.value for score in state.score.scores] == [9, 8, 7]
+
+
+def test_after_a_start_that_failed_the_next_one_works(tmp_path: Path, server: FakeOllama) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "runs.sqlite").write_text("not a database")
+    with pytest.raises(StorageError):
+        Durable(
+            tmp_path / "data" / "runs.sqlite",
+            executor_id="e",
+            parallel_runs=1,
+            body=lambda run, steps: None,
+            part=lambda run, name, steps: None,
+        )
+    shutil.rmtree(tmp_path / "data")
+    with services(tmp_path, server) as opened:
+        assert carry_out(opened, "add two numbers").outcome == "passed"
 
 
 def test_each_request_says_which_run_asks(
@@ -108,6 +127,39 @@ def test_each_attempt_is_shown_the_latest_error(opened: Services, play: Play) ->
     assert "SyntaxError" not in second.split("ERROR OUTPUT:")[1].split("STDOUT")[0]
     assert "assert add(2, 3) == 5" in second
     assert "attempt 1" in second
+
+
+NAMELESS = "def add(a, b):\n    return operator.add(a, b)\n"
+
+
+def test_a_missing_name_goes_back_to_the_generator_once(opened: Services, play: Play) -> None:
+    play.code, play.escalate = fenced(NAMELESS), fenced("import operator\n" + NAMELESS)
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert [c.candidate for c in state.candidates] == ["c0", "r1"]
+    assert {c.model for c in state.candidates} == {"codellama"}
+    assert state.escalations == ()
+    assert "A name is missing" in play.prompt("escalate")
+
+
+def test_after_one_repair_the_stronger_model_is_asked(opened: Services, play: Play) -> None:
+    play.code = fenced(NAMELESS)
+    play.escalate = [fenced(NAMELESS + "# again\n"), fenced(GOOD)]
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert [c.candidate for c in state.candidates] == ["c0", "r1", "c1"]
+    assert [(e.attempt, e.kind) for e in state.escalations] == [(1, "name")]
+    assert state.candidates[2].model == "qwen2.5-coder:14b"
+
+
+def test_slow_code_is_told_to_be_faster(tmp_path: Path, server: FakeOllama, play: Play) -> None:
+    play.code = fenced("def add(a, b):\n    while True:\n        pass\n")
+    more = "sandbox: {wall_s: 3, case_s: 0.5}"
+    with services(tmp_path, server, more=more) as opened:
+        state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert [e.kind for e in state.escalations] == ["slow"]
+    assert "It takes too long" in play.prompt("escalate")
 
 
 def test_gives_up_honestly_after_three_attempts(opened: Services, play: Play) -> None:

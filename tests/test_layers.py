@@ -14,7 +14,7 @@ PLACES = {
     "requests": ("core/endpoints/pool.py", "core/embedded/hub.py"),
     "urllib3": ("core/endpoints/", "core/embedded/hub.py"),
     "subprocess": ("core/sandbox/", "core/embedded/"),
-    "sqlalchemy": ("core/log.py",),
+    "sqlalchemy": ("core/log.py", "core/savings_"),
     "dbos": ("core/durable.py",),
     "yaml": ("core/config/",),
     "ruamel": ("core/config/",),

@@ -176,6 +176,8 @@ def test_generate_prints_the_run_and_exits_with_its_outcome(
     assert "Escalation attempt 1/3 using qwen2.5-coder:14b..." in result.stdout
     assert "return a + b" in result.stdout
     assert "✓ passed" in result.stdout
+    assert re.search(r"qwen2.5-coder:14b: [\d,]+ read, .*the strongest\)", result.stdout)
+    assert re.search(r"(Saved|Used) about|(Saved|Used) [\d,]+ tokens", result.stdout)
     assert f"Generating with model 'codellama' at {server.url}..." in result.stderr
     assert re.search(r"✓ Generated \d+ characters from http://", result.stderr)
     play.escalate = fenced(BROKEN)

@@ -26,6 +26,7 @@ from core.qualified import Qualifier
 from core.runs import Runs
 from core.sandbox import Limits, Sandbox
 from core.sandbox.packages import Packages
+from core.savings_book import SavingsBook
 from core.services import Services
 from core.tools import SkillLibrary
 from core.tryout import TryOut
@@ -148,6 +149,7 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
             sandbox,
             config.current.data_dir / "qualifications.json",
         ),
+        savings=SavingsBook(log.path),
     )
     app = webui.create_app(services, threads=8)
     app.testing = True
@@ -160,6 +162,7 @@ def web(folder: Path, *, base_url: str = DEAD_URL, builtin: Builtin | None = Non
         services.pulls.close()
         services.qualifier.close()
         client.close()
+        services.savings.close()
         log.close()
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from core import savings_words
 from core.qualify_result import summary
 from core.sandbox.names import size
+from core.savings import of_run
 from core.tryout import callables_of
 from webui import (
     answers,
@@ -25,6 +27,7 @@ from webui import (
     metrics,
     pages,
     present,
+    savings,
     settings,
     status,
 )
@@ -62,6 +65,8 @@ def create_app(services: Services, *, host: str | None = None, threads: int = 64
         measured=summary,
         present=present,
         lineage=lineage,
+        savings_words=savings_words,
+        run_savings=of_run,
         python_lines=python_lines,
         diff_lines=diff_lines,
         now=time.time,
@@ -83,6 +88,7 @@ def create_app(services: Services, *, host: str | None = None, threads: int = 64
     app.register_blueprint(endpoints_api.blueprint(services))
     app.register_blueprint(api.blueprint(services, connections))
     app.register_blueprint(metrics.blueprint(services))
+    app.register_blueprint(savings.blueprint(services))
     live.register(app, services.log, connections, services.answers.look)
     # Late, so that even a page without a word of its own tells of the sandbox.
     app.context_processor(lambda: {"rung": status.rung(services)})

@@ -15,8 +15,9 @@ from core.errors import BadInput, RunNotFound
 from core.events import Event, RunFinished, event_to_dict
 from core.log import EventLog, RunSummary
 from core.questions import Question
+from core.savings import of_run
 from core.state import RunState, fold
-from webui import lineage
+from webui import lineage, savings
 from webui.asking import asked
 from webui.bodies import json_object
 from webui.live import WATCH_S, Live, parse_after
@@ -187,6 +188,7 @@ def state_to_dict(state: RunState) -> dict[str, Any]:
         "total": finished["total"] if finished else 0,
         "code": state.code,
         "attempts": [_attempt(view) for view in lineage.attempts(state)],
+        "savings": savings.run_to_dict(of_run(state)),
         "questions": [_question(one) for one in asked(state)],
     }
 

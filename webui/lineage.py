@@ -66,28 +66,35 @@ def still_failing(state: RunState) -> tuple[MatrixRow, ...]:
 
 
 def candidate_title(candidate: CandidateState) -> str:
-    """Like "First draft", "Draft 2" or "Attempt 2"."""
+    """Like "First draft", "Draft 2", "Side draft 1", "Own repair" or "Attempt 2"."""
     if candidate.attempt:
         return f"Attempt {candidate.attempt}"
-    number = draft_number(candidate)
-    return "First draft" if number == 1 else f"Draft {number}"
+    kind, number = candidate.candidate[:1], candidate.candidate[1:]
+    titles = {"d": "Draft {}", "s": "Side draft {}", "r": "Own repair"}
+    shown = int(number) + 1 if kind == "d" else number
+    return titles.get(kind, "First draft").format(shown)
 
 
-def draft_number(candidate: CandidateState) -> int:
-    """From 1: the generator's c0, then the fresh drafts d1, d2, ..."""
-    return 1 if candidate.candidate[:1] != "d" else int(candidate.candidate[1:]) + 1
+def how_written(candidate: CandidateState) -> str:
+    """How a candidate came about that is neither the first nor an attempt; '' for those."""
+    words = {
+        "d": "written afresh",
+        "s": "written at the same time, by an idle endpoint",
+        "r": "mended by the model itself",
+    }
+    return "" if candidate.attempt else words.get(candidate.candidate[:1], "")
 
 
 def column_title(candidate: CandidateState) -> str:
     """The candidate in the head of a narrow column."""
     if candidate.attempt:
         return str(candidate.attempt)
-    number = draft_number(candidate)
-    return "draft" if number == 1 else f"d{number}"
+    kind, number = candidate.candidate[:1], candidate.candidate[1:]
+    return {"c": "draft", "d": f"d{int(number) + 1}"}.get(kind, candidate.candidate)
 
 
 def drafts(state: RunState) -> tuple[CandidateState, ...]:
-    """The candidates that were written afresh, in order, as far as they ran."""
+    """The candidates that are no attempts, in order, as far as they ran."""
     return tuple(c for c in state.candidates if c.attempt == 0 and c.execution is not None)
 
 

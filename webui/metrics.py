@@ -12,9 +12,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from webui.figures import labelled
+from webui.savings import by_role
 
 if TYPE_CHECKING:
     from core.endpoints import EndpointStatus, Figures
+    from core.savings_book import Totals
     from core.services import Services
 
 
@@ -48,6 +50,7 @@ class _FromServices(Collector):
         yield from _figures("role", {role: one.figures for role, one in roles.items()})
         yield _waiting({role: one.waiting for role, one in roles.items()})
         yield self._runs()
+        yield from _tokens(self._services.savings.totals())
         yield from self._rung()
 
     def _calls(self) -> Metric:
@@ -158,3 +161,31 @@ def _waiting(waiting: Mapping[str, int]) -> Metric:
     for role, count in waiting.items():
         family.add_metric([role], count)
     return family
+
+
+def _tokens(totals: Totals) -> Iterator[Metric]:
+    """Of finished runs alone, so that no counter ever falls."""
+    labels = ["model", "role"]
+    tokens = CounterMetricFamily(
+        "codeevolver_tokens",
+        "Tokens that models read and wrote in finished runs, as their servers counted them.",
+        labels=[*labels, "direction"],
+    )
+    uncounted = CounterMetricFamily(
+        "codeevolver_uncounted_requests",
+        "Requests in finished runs whose tokens are not known, and so in no sum.",
+        labels=labels,
+    )
+    for key, uses in by_role(totals.uses).items():
+        tokens.add_metric([*key, "read"], sum(use.tokens_in for use in uses))
+        tokens.add_metric([*key, "written"], sum(use.tokens_out for use in uses))
+        uncounted.add_metric([*key], sum(use.uncounted for use in uses))
+    strongest = GaugeMetricFamily(
+        "codeevolver_strongest_tokens",
+        "Of finished runs with an estimate: tokens that the strongest model took, and alone would "
+        "have taken, by estimate.",
+        labels=["what"],
+    )
+    strongest.add_metric(["used"], totals.used)
+    strongest.add_metric(["alone"], totals.estimate)
+    yield from (tokens, uncounted, strongest)

@@ -50,6 +50,7 @@ def blueprint(services: Services) -> Blueprint:
             files_from=files_from,
             old_files=tuple(services.log.files(files_from)) if files_from else (),
             runs=services.log.history(limit=HISTORY_PAGE, before=before),
+            totals=services.savings.totals(),
             older=HISTORY_PAGE,
         )
 

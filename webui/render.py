@@ -12,6 +12,7 @@ from dataclasses import replace
 from flask import get_template_attribute
 from markupsafe import Markup
 
+from core.savings import of_run
 from core.state import CallState, Phase, RunState
 from core.tryout import chosen
 
@@ -48,6 +49,7 @@ DEPENDS: Mapping[str, Callable[[RunState], object]] = {
     "tests": lambda s: (s.cases, s.candidates),
     "opinions": lambda s: (s.triage, s.score, s.skill, s.withdrawn),
     "calls": lambda s: _quiet(s.calls),
+    "savings": of_run,
     "watch": lambda s: s.finished and s.seq,
 }
 

@@ -1,0 +1,27 @@
+"""Whether two candidates are one and the same program."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from core.state import CandidateState
+
+
+def same_program(a: str, b: str) -> bool:
+    """Whether two sources are the same program, whatever their layout and comments."""
+    try:
+        return ast.dump(ast.parse(a)) == ast.dump(ast.parse(b))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return a.split() == b.split()
+
+
+def independent(candidates: Sequence[CandidateState]) -> tuple[CandidateState, ...]:
+    """Without those that are the same program by the same model as an earlier one."""
+    kept: list[CandidateState] = []
+    for candidate in candidates:
+        if not any(
+            one.model == candidate.model and same_program(one.code, candidate.code) for one in kept
+        ):
+            kept.append(candidate)
+    return tuple(kept)
