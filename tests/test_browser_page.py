@@ -216,7 +216,7 @@ def test_by_keyboard_alone(site: Web, page: Page) -> None:
     page.goto(f"{site.url}/runs/r1")
     focused = "document.activeElement.closest('.region').id"
     visited = []
-    for _ in range(8):
+    for _ in range(9):
         page.keyboard.press("j")
         visited.append(page.evaluate(focused))
     assert visited[:3] == ["r-stages", "r-questions", "r-code"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core import events as ev
 from core.errors import IllegalEvent
-from core.state import ALLOWED, Phase, RunState, apply, fold
+from core.state import ALLOWED, Phase, RunState, apply, fold, unweighed
 
 STARTED = ev.RunStarted(goal="add", config_digest="d", rung="test")
 # JSON has no NaN and no infinity, and no measured value is one.
@@ -154,3 +154,18 @@ def test_a_stage_that_runs_again_is_under_way_again() -> None:
     )
     (stage,) = state.stages
     assert (stage.started_at, stage.seconds) == (1.0, None)
+
+
+def test_a_log_from_before_there_were_answers_folds_as_it_did() -> None:
+    case = {"id": "g1", "source": "assert f(1) == 1", "origin": "generated", "disputed": True}
+    end = {"outcome": "passed", "reason": "", "candidate": "", "code": "", "passed": 0, "total": 0}
+    old = [
+        ("RunStarted", {"goal": "g", "config_digest": "d", "rung": "t"}),
+        ("TestsWritten", {"cases": [case]}),
+        ("RunFinished", end),
+    ]
+    state = fold(logged(*(ev.payload_from_dict(kind, plain) for kind, plain in old)))
+    assert (state.wait_for_answers, state.answers, state.weighed) == (False, (), 0)
+    assert (state.cases[0].in_doubt, state.cases[0].counts) == (True, False)
+    assert (state.outcome, state.ended_as) == ("passed", "passed")
+    assert not unweighed(state)
