@@ -58,6 +58,7 @@ def asked(run: SimpleNamespace, name: str) -> str:
         prompt=lambda: "add",
         temperature=0.0,
         max_tokens=10,
+        cancel=run.writer.cancel,
     )
     return answer.text
 
