@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from endpoint_helpers import HELLO, MODEL, Recorder, ask, config
@@ -79,6 +80,24 @@ def test_a_call_that_waited_in_vain_says_where_it_stood() -> None:  # scenario 2
         assert client.status()[1].figures.errors["queue_timeout"] == 1
         gone.set()
         first.join()
+        client.close()
+
+
+def test_who_comes_too_late_for_one_that_is_back_waits_for_its_next_slot() -> None:
+    gate = threading.Event()
+    script = [Reply(text="slow", pause=gate)]
+    with FakeOllama(script=script) as first, FakeOllama(script=script) as second:
+        settings = capped(1, first.url, second.url)
+        client = Client(lambda: settings)
+        for endpoint in settings.role("generator").endpoints:
+            client._parts.rotation.lost(endpoint.id, Effect.OPEN, "down")
+        with ThreadPoolExecutor(5) as pool:
+            calls = [pool.submit(ask, client) for _ in range(5)]
+            assert first.wait(lambda: len(first.chats) + len(second.chats) == 2, 10)
+            # The other three have waited for a cooldown that is over, and the servers are full.
+            assert wait_for(lambda: client.status()[1].waiting == 3, 5)
+            gate.set()
+            assert {call.result(timeout=20).text for call in calls} == {"slow"}
         client.close()
 
 

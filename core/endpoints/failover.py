@@ -59,6 +59,8 @@ class Failover:
             else:
                 lease = lease or self._rotation.insist(call.wanted, call.tried)
                 if lease is None:
+                    if self._patience.is_worth_it(call):
+                        continue
                     raise call.nobody()
                 reply = self._try(call, lease)
             if reply is not None:

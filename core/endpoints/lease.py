@@ -53,11 +53,13 @@ class Outlook:
     """Why nobody is free. `wait_s`: until that may change by itself, 0 when only others can.
 
     slots: a call that ends, or a busy server's break, would do. cooling: all that is left are in a
-    cooldown or being probed. missing: all lack the model. nobody: there is none left at all.
+    cooldown or being probed; `full` where they are all at their limit besides, so that none can be
+    tried early. missing: all lack the model. nobody: there is none left at all.
     """
 
     kind: Literal["free", "slots", "cooling", "missing", "nobody"]
     wait_s: float = 0.0
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,9 +29,12 @@ class Patience:
         while lease is None and call.patience_s > 0:
             outlook = self._rotation.outlook(call.wanted, call.tried)
             limit_s = call.patience_s
-            if outlook.kind == "cooling":
+            if outlook.kind == "cooling" and outlook.full and not self._has_other(call):
+                # Whoever finds out whether it is back is under way there: so wait for that.
+                limit_s = min(limit_s, SOON_S)
+            elif outlook.kind == "cooling":
                 alone = len(call.wanted.left(())) == 1  # then a cooldown only reports
-                if alone or (call.builtin and call.absent) or outlook.wait_s > SOON_S:
+                if alone or self._has_other(call) or outlook.wait_s > SOON_S:
                     return None
                 limit_s = min(limit_s, outlook.wait_s or SOON_S)
             elif outlook.kind not in ("slots", "free"):
@@ -41,9 +44,25 @@ class Patience:
                 if outlook.wait_s > limit_s:
                     return None
             lease = self._wait(call, limit_s)
-            if outlook.kind == "cooling":
+            if outlook.kind == "cooling" and not self.is_worth_it(call):
                 break
         return lease
+
+    def is_worth_it(self, call: Call) -> bool:
+        """Whether somebody is full or on a break and the call has time for that.
+
+        What came back from its cooldown may have gone to who waited longer: that is no reason to
+        give up.
+        """
+        outlook = self._rotation.outlook(call.wanted, call.tried)
+        if outlook.kind == "cooling":
+            return outlook.full and not self._has_other(call) and call.patience_s > 0
+        return outlook.kind in ("slots", "free") and outlook.wait_s < call.patience_s
+
+    @staticmethod
+    def _has_other(call: Call) -> bool:
+        """Whether the built-in model may answer in place of endpoints that are not there."""
+        return call.builtin is not None and call.absent
 
     def _wait(self, call: Call, limit_s: float) -> Lease | None:
         began = self._clock()

@@ -138,7 +138,8 @@ class Picker:
         if Block.BUSY in kinds:
             return Outlook(kind="slots", wait_s=min(ends.values()))
         if kinds & {Block.COOLING, Block.PROBING}:
-            return Outlook(kind="cooling", wait_s=min(ends.values(), default=0.0))
+            full = all(self.of(one.id).in_flight >= one.max_inflight for one in left)
+            return Outlook(kind="cooling", wait_s=min(ends.values(), default=0.0), full=full)
         return Outlook(kind="missing")
 
     def _free(self, wanted: Wanted, start: int, tried: Collection[str]) -> Iterator[int]:
