@@ -73,6 +73,7 @@ class Failover:
         """One endpoint's reply; None when it failed and the next may be tried."""
         began, key = self._clock(), lease.endpoint.id
         self._ledger.began(key)
+        call.turned_away = ""  # what it waited for, it has got
         settled = False
         try:
             reply = self._send(
