@@ -3,7 +3,7 @@
 A small model's test cases are often wrong: even GPT-4's own suites accept the right answer in only
 58.5 % of the tasks (Reflexion's log). So a generated case has one vote, and each independent
 candidate that passes all of the user's cases has one: its own result of that call. A case that
-most of them contradict, all with the same other result, is disputed.
+all of them fail, enough with the same other result, is disputed.
 """
 
 from __future__ import annotations
@@ -80,7 +80,10 @@ def outvoted(state: RunState, *, alone: bool = False) -> frozenset[str]:
 
 
 def _is_outvoted(case: str, witnesses: Sequence[CandidateState], enough: int) -> bool:
-    """Whether at least `enough` (0: by who they are) give the same other result, and most."""
+    """Whether at least `enough` (0: by who they are) give the same other result, and none passes.
+
+    Small models share their bugs: one that passes weighs more than several that fail alike.
+    """
     for_it = 0
     against: Counter[str] = Counter()
     models: dict[str, set[str]] = {}
@@ -92,12 +95,12 @@ def _is_outvoted(case: str, witnesses: Sequence[CandidateState], enough: int) ->
         if _says_another_value(result):
             against[result.message] += 1
             models.setdefault(result.message, set()).add(witness.model)
-    if not against:
+    if not against or for_it:
         return False
     message, votes = against.most_common(1)[0]
     if not enough:
         enough = AGREEING if len(models[message]) > 1 else AGREEING_OF_ONE_MODEL
-    return votes >= enough and votes > for_it
+    return votes >= enough
 
 
 def _results(candidate: CandidateState) -> tuple[CaseResult, ...]:

@@ -97,9 +97,9 @@ class Durable:
                     "executor_id": executor_id,
                     "serializer": DBOSPortableJSONSerializer(),
                     "log_level": "WARNING",
-                    # Each run holds one thread and at times one for each part of it: the tests and
-                    # up to seven further candidates.
-                    "max_executor_threads": 9 * parallel_runs + 8,
+                    # Each run holds one thread and at times one for each part of it: the tests,
+                    # more tests and up to seven further candidates.
+                    "max_executor_threads": 10 * parallel_runs + 8,
                     "notification_listener_polling_interval_sec": POLL_S,
                 }
             )

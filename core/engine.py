@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 
+from core.ask import StepFailed
 from core.context import Context
 from core.dispute import settle
 from core.drafts import write_drafts
@@ -58,6 +59,8 @@ def carry_out(context: Context) -> None:
         logger.error("Run %s stops until the next start: %s", context.writer.run_id, error)
         raise Leaving from error
     except Cancelled:
+        if context.writer.leaving:
+            raise Leaving from None
         _write_end(context, "cancelled", f"Stopped by you{_where(context)}.")
     except AppError as error:
         _write_end(context, "error", f"{error.message}{_where(context)}")
@@ -103,8 +106,14 @@ def _first_candidates(
     others: Sequence[Callable[[], Json]],
 ) -> None:
     """Those that are written at the same time, executed."""
+    failed: StepFailed | None = None
     try:
-        first = write_code(context, skills)
+        try:
+            first = write_code(context, skills)
+        except StepFailed as error:
+            if not others:
+                raise
+            first, failed = "", error  # another may have its code already
         check_tests(tests())
         _check_cases(context)
         if first and execute(context, first, skills).status == "passed":
@@ -117,10 +126,12 @@ def _first_candidates(
         raise
     for part in others:
         part()
+    if failed is not None and not context.state().candidates:
+        raise failed
 
 
 def _check_cases(context: Context) -> None:
-    if not context.state().cases:
+    if not any(case.counts for case in context.state().cases):
         raise ModelAnswerError(
             "No usable test case could be written, so nothing is proved. Add an example to the "
             "goal, such as f(2) == 4, or use a stronger generator model"

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import logging
+
 from core.context import Context
+from core.errors import IllegalEvent, StorageError
 from core.events import ROLES, Role
 from core.spread import CANDIDATE, Place, write_further
-from core.steps import Json
+from core.steps import Json, Leaving
 from core.suite_writing import MORE, TESTS, write_more_tests, write_tests
+
+logger = logging.getLogger(__name__)
 
 
 def carry_out_part(context: Context, name: str) -> Json:
-    """Do what the name says, in the calling thread; ValueError for a name that says nothing."""
+    """Do what the name says, in the calling thread; ValueError for a name that says nothing.
+
+    A part never fails but by its result: the body waits for all of them.
+    """
+    try:
+        return _carry_out(context, name)
+    except (IllegalEvent, StorageError) as error:
+        # No result: the log can't be used, or is another process's now.
+        raise Leaving from error
+    except Exception as error:
+        # A thread's top: the run must hear of our own fault, and end.
+        logger.exception("Part %s of run %s broke off", name, context.writer.run_id)
+        fault = f"A fault in CodeEvolver itself ended part {name}: {error!r}"
+        return {"failed": "Fault", "message": fault} if name.startswith(TESTS) else ""
+
+
+def _carry_out(context: Context, name: str) -> Json:
     if name == TESTS:
         return write_tests(context)
     kind, role, number = _read(name)

@@ -10,6 +10,7 @@ from core.events import PackagesAwaited, PackagesOffered, StrategyWritten, Tools
 from core.packet import code_prompt, surroundings
 from core.prompts import render
 from core.replies import Plan, extract_plan
+from core.steps import Leaving
 from core.suite import cases_from_goal
 from core.tools import Skill, offer
 
@@ -100,6 +101,8 @@ def write_code(context: Context, skills: Sequence[Skill]) -> str:
                 cancel=context.writer.race,
             )
         except Cancelled:
+            if context.writer.leaving:
+                raise Leaving from None
             if context.writer.cancel.is_set():
                 raise
             return ""

@@ -62,12 +62,13 @@ def write_further(context: Context, place: Place) -> Json:
         race.check()
         _write(context, place)
         context.writer.until(lambda state: bool(state.cases), race)
+        skills = context.ports.skills.get(context.state().tools)
+        execution = execute(context, place.name, skills, framed=False)
     except (Cancelled, StepFailed):
         if context.writer.leaving:
             raise Leaving from None
         return ""
-    skills = context.ports.skills.get(context.state().tools)
-    if execute(context, place.name, skills, framed=False).status == "passed":
+    if execution.status == "passed":
         race.set()
     return place.name
 

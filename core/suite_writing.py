@@ -59,7 +59,12 @@ def _cases(context: Context, plan: Plan, helper: Role | None) -> tuple[Case, ...
     generated: tuple[Case, ...] = ()
     texts: list[str] = []
     for step, writer, temperature in TEST_WRITERS:
-        texts.append(_ask(context, step, writer, temperature, yours))
+        try:
+            texts.append(_ask(context, step, writer, temperature, yours))
+        except StepFailed:
+            if not (yours or generated):
+                raise
+            break  # what there is is a suite
         if more is not None:
             texts.append(more())
             more = None

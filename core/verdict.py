@@ -52,12 +52,14 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
         be = "is" if suite.disputed == 1 else "are"
         text += f" {suite.disputed} generated {be} disputed and not counted: code that passes"
         text += f" {'all of yours' if suite.yours_total else 'the others'} gives another result."
-    agreeing = independent([one for one in state.candidates if one.passes])
+    agreeing = independent([one for one in state.candidates if one.passes and one.is_fresh])
     if len(agreeing) > 1:
         text += f" {len(agreeing)} candidates, written independently, pass them."
     text += rests_on(state.cases)
+    afresh = {one.attempt for one in state.escalations if one.afresh}
     if best.attempt:
-        text += f" Mended on attempt {best.attempt}."
+        how = "Written afresh" if best.attempt in afresh else "Mended"
+        text += f" {how} on attempt {best.attempt}."
     elif best.candidate.startswith("d"):
         text += " Written afresh after the first draft had failed."
     elif best.candidate.startswith("r"):

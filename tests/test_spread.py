@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -118,8 +120,12 @@ def run(opened: Services) -> RunState:
 
 def test_the_first_that_passes_stops_the_others_upstream(opened: Services, turns: Turns) -> None:
     endless = Reply(text=fenced(GOOD) * 400, pause=0.05)
-    turns.by_temperature = {0.0: endless, 0.6: fenced(GOOD), 0.8: endless}
-    state = run(opened)
+    gate = threading.Event()
+    turns.by_temperature = {0.0: endless, 0.6: Reply(text=fenced(GOOD), pause=gate), 0.8: endless}
+    run_id = opened.runs.start("add two numbers, add(1, 1) == 2")
+    follow(opened, run_id, lambda s: sum(bool(c.text) for c in s.calls if c.purpose == "code") == 2)
+    gate.set()
+    state = follow(opened, run_id)
     assert state.outcome == "passed", state.finished
     assert [c.candidate for c in state.candidates] == ["s1"]
     assert state.code == GOOD
@@ -161,3 +167,34 @@ def test_a_stop_by_the_user_ends_them_all(opened: Services, turns: Turns) -> Non
     follow(opened, run_id, lambda s: sum(bool(c.text) for c in s.calls if c.purpose == "code") == 3)
     opened.runs.cancel(run_id)
     assert follow(opened, run_id).outcome == "cancelled"
+
+
+def test_a_stop_while_one_of_them_is_executed_is_a_stop(opened: Services, turns: Turns) -> None:
+    slow = fenced("import time\ntime.sleep(60)\n" + GOOD)
+    endless = Reply(text=fenced(GOOD) * 400, pause=0.05)
+    turns.by_temperature = {0.0: endless, 0.6: slow, 0.8: endless}
+    run_id = opened.runs.start("add two numbers, add(1, 1) == 2")
+    follow(opened, run_id, lambda s: bool(s.cases) and s.candidate("s1"))
+    time.sleep(0.3)
+    opened.runs.cancel(run_id)
+    state = follow(opened, run_id)
+    assert state.outcome == "cancelled", state.finished
+
+
+def test_a_first_candidate_without_an_answer_loses_no_other(opened: Services, turns: Turns) -> None:
+    turns.by_temperature = {0.0: Reply(status=400), 0.6: fenced(GOOD), 0.8: fenced(WRONG)}
+    state = run(opened)
+    assert state.outcome == "passed", state.finished
+    assert state.code == GOOD
+
+
+def test_a_shared_mistake_outvotes_no_case_that_another_passes(
+    opened: Services, turns: Turns
+) -> None:
+    turns.tests = "assert add(2, 3) == 5\nassert add(2, 2) == 4\nassert add(5, 1) == 6"
+    same = "def add(a, b):\n    d = a - b\n    return d\n"
+    turns.by_temperature = {0.0: fenced(WRONG), 0.6: fenced(same), 0.8: fenced(GOOD)}
+    state = follow(opened, opened.runs.start("add two numbers, add(0, 0) == 0"))
+    assert state.outcome == "passed", state.finished
+    assert state.code == GOOD
+    assert not any(case.disputed for case in state.cases)
