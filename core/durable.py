@@ -22,7 +22,7 @@ from core.steps import Body, Json, Part
 
 # Bump when the order of a run's steps changes: runs of another version are not taken up.
 WORKFLOW_VERSION = "runs-3"
-PART = "part"
+PART, RUN = "part", "run"
 # How often, in seconds, DBOS looks for what is to be done: a run's delay against idle load.
 POLL_S = 0.2
 
@@ -128,7 +128,7 @@ class Durable:
             # crash, in whichever process looks first.
             return DBOS.enqueue_workflow(self._parts, part_workflow, run_id, name)
 
-        @DBOS.workflow(name="run")
+        @DBOS.workflow(name=RUN)
         def run_workflow(run_id: str) -> None:
             body(run_id, _DbosSteps(self._path, run_id, start_part))
 
@@ -147,6 +147,14 @@ class Durable:
         for workflow in unfinished:
             queue = self._parts if workflow.name == PART else self._queue
             DBOS.resume_workflow(workflow.workflow_id, queue_name=queue)
+
+    def outdated(self) -> tuple[str, ...]:
+        """The unfinished runs of another version, whose steps this one can't repeat: let go."""
+        unfinished = DBOS.list_workflows(status=["PENDING", "ENQUEUED"], load_input=False)
+        old = [one for one in unfinished if one.app_version not in (None, WORKFLOW_VERSION)]
+        for workflow in old:
+            DBOS.cancel_workflow(workflow.workflow_id)
+        return tuple(one.workflow_id for one in old if one.name == RUN)
 
     def close(self, wait_s: int = 0) -> None:
         """Let go; runs under way get `wait_s` seconds to end, and are taken up next time if not."""

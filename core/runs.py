@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import threading
@@ -131,6 +132,12 @@ class Runs:
         except IllegalEvent:
             return False
         return True
+
+    def end_outdated(self, run_id: str) -> None:
+        """End a run that another version began and that can't be gone on with."""
+        reason = "Begun by another version of CodeEvolver, which can't be gone on with. Ask again."
+        with contextlib.suppress(IllegalEvent):  # it has ended
+            self._log.append(run_id, RunFinished(outcome="error", reason=reason))
 
     def leave(self) -> None:
         """Stop the runs of this process where they are; the next process takes them up."""

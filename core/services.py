@@ -204,5 +204,7 @@ class _Engine:
         with abandoned(self._config.data_dir) as gone:
             for executor_id in gone:
                 durable.adopt(executor_id)
+        for run_id in durable.outdated():
+            self._runs.end_outdated(run_id)
         for run_id in self._log.open_runs():
             durable.submit(run_id)

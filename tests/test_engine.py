@@ -65,6 +65,24 @@ def test_after_a_start_that_failed_the_next_one_works(tmp_path: Path, server: Fa
         assert carry_out(opened, "add two numbers").outcome == "passed"
 
 
+def test_a_run_of_another_version_ends_and_says_so(
+    tmp_path: Path, server: FakeOllama, play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.code = Reply(text=fenced(GOOD) * 50, pause=0.05)
+    with monkeypatch.context() as older:
+        older.setattr("core.durable.WORKFLOW_VERSION", "runs-0")
+        with services(tmp_path, server) as opened:
+            run_id = opened.runs.start("add two numbers")
+            follow(opened, run_id, lambda s: any(c.text for c in s.calls if c.purpose == "code"))
+    with services(tmp_path, server) as opened:
+        state = follow(opened, run_id)
+        assert state.outcome == "error"
+        assert state.finished is not None
+        assert state.finished.reason.startswith("Begun by another version")
+        play.code = fenced(GOOD)
+        assert carry_out(opened, "add two numbers").outcome == "passed"
+
+
 def test_each_request_says_which_run_asks(
     opened: Services, play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
