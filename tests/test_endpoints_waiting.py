@@ -87,7 +87,7 @@ def test_who_comes_too_late_for_one_that_is_back_waits_for_its_next_slot() -> No
     gate = threading.Event()
     script = [Reply(text="slow", pause=gate)]
     with FakeOllama(script=script) as first, FakeOllama(script=script) as second:
-        settings = capped(1, first.url, second.url)
+        settings = capped(1, first.url, second.url, total_s=240)
         client = Client(lambda: settings)
         for endpoint in settings.role("generator").endpoints:
             client._parts.rotation.lost(endpoint.id, Effect.OPEN, "down")
@@ -97,7 +97,7 @@ def test_who_comes_too_late_for_one_that_is_back_waits_for_its_next_slot() -> No
             # The other three have waited for a cooldown that is over, and the servers are full.
             assert wait_for(lambda: client.status()[1].waiting == 3, 5)
             gate.set()
-            assert {call.result(timeout=20).text for call in calls} == {"slow"}
+            assert {call.result(timeout=60).text for call in calls} == {"slow"}
         client.close()
 
 

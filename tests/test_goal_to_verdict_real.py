@@ -38,7 +38,7 @@ def test_a_goal_becomes_an_executed_verdict(tmp_path: Path) -> None:
     assert state.candidates[0].execution is not None
     ran = state.candidates[0].execution.cases
     assert [case.origin for case in state.cases[:2]] == ["yours", "yours"]
-    assert len(ran) == len(state.cases) >= 2
+    assert len(ran) == sum(case.counts for case in state.cases) >= 2
     by_id = {result.id: result.result for result in ran}
     # Adding two numbers is within any model's reach; the generated cases may be wrong.
     assert (by_id["y1"], by_id["y2"]) == ("passed", "passed")

@@ -31,6 +31,8 @@ _ENVIRONMENT = (
 )
 _FAR = [["169.254.169.254", 80], ["192.0.2.1", 80], ["2001:db8::1", 80]]
 
+_OTHERS_S = 30.0
+
 
 class Host:
     """Planted state, a context manager. Its process must lead a session without a terminal.
@@ -187,12 +189,23 @@ class Host:
         mounts = Path("/proc/self/mounts").read_text().splitlines()
         found += [f"{line} is left" for line in mounts if "/codeevolver" in line]
         for path in (os.__file__, json.__file__, str(self.folder / "shared.py")):
-            with open(path, "rb") as file:  # noqa: PTH123
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    found.append(f"{path} is locked")
+            if not _can_be_locked(path):
+                found.append(f"{path} is locked")
         return found
+
+
+def _can_be_locked(path: str) -> bool:
+    """Another table that runs at the same time locks the same files, but not for long."""
+    give_up = time.monotonic() + _OTHERS_S
+    with open(path, "rb") as file:  # noqa: PTH123
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                if time.monotonic() > give_up:
+                    return False
+                time.sleep(0.1)
 
 
 def header(facts: dict[str, Any], marker: str) -> str:
