@@ -17,6 +17,7 @@ from core.tools import Skill, offer
 # The first is what the model holds to be best, the further ones ever freer.
 FIRST_TEMPERATURE = 0.0
 TEMPERATURE_STEP = 0.3
+HIGHEST_TEMPERATURE = 0.9
 
 
 def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
@@ -26,7 +27,8 @@ def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
         # Recorded, because a replay sees the later executions in the log too.
         if context.recorded(f"enough-{name}", lambda: _one_passes(context)):
             return
-        _write_draft(context, name, FIRST_TEMPERATURE + TEMPERATURE_STEP * number, skills)
+        freer = FIRST_TEMPERATURE + TEMPERATURE_STEP * number
+        _write_draft(context, name, min(freer, HIGHEST_TEMPERATURE), skills)
         execute(context, name, skills)
         settle(context, name, skills)
 

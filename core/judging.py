@@ -7,7 +7,7 @@ from collections.abc import Callable
 from core.ask import StepFailed
 from core.context import Context
 from core.events import Role, Score, ScoreGiven, TriageGiven
-from core.packet import judged_output
+from core.packet import judged_code, judged_output
 from core.prompts import render
 from core.replies import extract_scores, extract_verdict
 from core.verdict import best_candidate
@@ -17,7 +17,11 @@ def judge(context: Context) -> None:
     """Ask for both opinions on the best candidate; a model that can't be had stops nothing."""
     state = context.state()
     best = best_candidate(state)
-    shown = {"goal": state.goal, "code": best.code, "output": judged_output(best, state.cases)}
+    shown = {
+        "goal": state.goal,
+        "code": judged_code(best.code, state.goal),
+        "output": judged_output(best, state.cases),
+    }
     with context.writer.stage("triage"):
         text, fault = _opinion(context, "triage", "triage", lambda: render("triage", **shown), 60)
         passed, reason = extract_verdict(text) if not fault else (None, fault)

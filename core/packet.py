@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from core.events import Case, ExecutionFinished
 from core.failures import kind
 from core.inputs import told
 from core.prompts import render
+from core.reading.pysource import DEFINITIONS, parse
 from core.state import CandidateState, RunState
 
 MAX_FAILURES = 3
@@ -74,6 +76,30 @@ def error_output(execution: ExecutionFinished, cases: Sequence[Case]) -> str:
     if execution.stderr.strip():
         lines.append(tail(execution.stderr.strip(), MAX_ERROR // 2))
     return head("\n".join(lines), MAX_ERROR)
+
+
+def judged_code(code: str, goal: str) -> str:
+    """The code, with a word in place of each docstring that only repeats the goal.
+
+    The goal stands beside it, and a small model takes seconds to read it twice.
+    """
+    tree = parse(code)
+    if tree is None or "\r" in code:  # a line of its own to the parser only
+        return code
+    lines = code.split("\n")
+    gone: set[int] = set()
+    known = " ".join(goal.split())
+    for node in ast.walk(tree):
+        if not isinstance(node, DEFINITIONS) or len(node.body) < 2:
+            continue
+        text = " ".join((ast.get_docstring(node) or "").split())
+        first = node.body[0]
+        end = first.end_lineno or first.lineno
+        alone = first.lineno > node.lineno and node.body[1].lineno > end
+        if text and text in known and alone:
+            lines[first.lineno - 1] = " " * first.col_offset + '"""As the goal says."""'
+            gone.update(range(first.lineno, end))
+    return "\n".join(line for number, line in enumerate(lines) if number not in gone)
 
 
 def judged_output(candidate: CandidateState, cases: Sequence[Case]) -> str:

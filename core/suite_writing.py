@@ -20,6 +20,7 @@ GENERATED_BY_BUILTIN = 3
 ENOUGH_CASES = 2
 # A longer reply repeats itself; what is cut off loses only its last case.
 TOKENS_PER_CASE = 60
+TOKENS_PER_CASE_BY_BUILTIN = 40
 # Who is asked for test cases, and how warm, until there are enough: step, role, temperature.
 TEST_WRITERS: tuple[tuple[str, Role, float], ...] = (
     ("tests", "generator", 0.2),
@@ -93,15 +94,21 @@ def _ask(context: Context, step: str, role: Role, temperature: float, yours: Seq
         role,
         lambda: _tests_prompt(context, role, plan, yours),
         temperature=temperature,
-        max_tokens=TOKENS_PER_CASE * _wanted(context, yours),
+        max_tokens=_room(_wanted(context, yours)),
         purpose="tests",
     )
     return answer.text
 
 
 def _wanted(context: Context, yours: Sequence[Case]) -> int:
-    few = len(yours) >= ENOUGH_CASES and context.is_builtin("generator")
+    few = yours and context.is_builtin("generator")
     return GENERATED_BY_BUILTIN if few else GENERATED_CASES
+
+
+def _room(wanted: int) -> int:
+    """In tokens, for this many cases."""
+    few = wanted == GENERATED_BY_BUILTIN
+    return wanted * (TOKENS_PER_CASE_BY_BUILTIN if few else TOKENS_PER_CASE)
 
 
 def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case]) -> str:

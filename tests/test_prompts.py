@@ -6,7 +6,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from core.events import Case, CaseResult, ExecutionFinished
-from core.packet import error_output, error_signature, head, tail
+from core.packet import error_output, error_signature, head, judged_code, tail
 from core.prompts import PURPOSES, digest, render
 
 
@@ -60,3 +60,35 @@ def test_a_cut_is_marked() -> None:
 def test_signatures_tell_errors_apart() -> None:
     assert error_signature(finished("a")) == error_signature(finished("a"))
     assert error_signature(finished("a")) != error_signature(finished("b"))
+
+
+GOAL_WITH_EXAMPLE = """def double(n):
+    \"\"\" Twice the number.
+
+    >>> double(2)
+    4
+    \"\"\"
+"""
+
+
+def test_those_who_judge_read_the_goal_once() -> None:
+    code = f"import os\n\n{GOAL_WITH_EXAMPLE}    return 2 * n  # as asked\n"
+    short = (
+        'import os\n\ndef double(n):\n    """As the goal says."""\n    return 2 * n  # as asked\n'
+    )
+    assert judged_code(code, GOAL_WITH_EXAMPLE) == short
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'def double(n):\n    """Something else."""\n    return n\n',
+        'def double(n):\n    """Twice the number."""\n',
+        'def double(n): """Twice the number."""; return n\n',
+        'def double(n):\n    """Twice the number."""; return n\n',
+        'def double(n):\n    """Twice the number."""\r    return n\n',
+        "def double(n:\n",
+    ],
+)
+def test_all_else_of_the_code_stays_as_it_is(code: str) -> None:
+    assert judged_code(code, GOAL_WITH_EXAMPLE) == code

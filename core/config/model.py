@@ -79,7 +79,7 @@ class RunConfig:
 
     attempts: int = 3
     candidates: int = 3
-    builtin_drafts: int = 3
+    builtin_drafts: int = 5
     parallel_runs: int = 4
     max_tokens: int = 1536
     input_files_bytes: int = 4 * 1024 * 1024
@@ -93,7 +93,8 @@ class Config:
     `models` has every role; `inherited` says which of them the file leaves out and whose entry
     they take. `num_ctx` maps a model to its context size in tokens and always has "default".
     `keep_alive` is Ollama's: a duration like "10m" or seconds, negative for ever, 0 not at all.
-    `embedded_dir` None: the cache directory; `embedded_threads` None: all cores but one.
+    `embedded_dir` None: the cache directory. `embedded_threads` None: all cores but one, on two
+    cores both.
     `path` is the file it came from; `warnings` are sentences for the user.
     """
 
