@@ -9,9 +9,32 @@
   const title = page.title;
   let follow = true;
 
+  // A connection may be dead without an end: a laptop slept, a router forgot it. The server sends
+  // something every 10 s, so one that says nothing is given up and made anew.
+  const FIRST_FRAME_MS = 12000;
+  const SILENCE_MS = 25000;
+  let connection = null;
+  let deadline = 0;
+
+  function watch() {
+    const live = find("#live");
+    if (!live || !connection?.socket || page.hidden || Date.now() < deadline) return;
+    // A dead peer does not answer a goodbye, so nobody waits for it: a new element connects.
+    connection.socket.close();
+    const anew = live.cloneNode();
+    anew.removeAttribute("data-htmx-powered");
+    live.replaceWith(anew);
+    htmx.process(anew);
+  }
+
+  page.addEventListener("htmx:ws:after:message:incoming", () => {
+    deadline = Date.now() + SILENCE_MS;
+  });
+
   // Each connection, the first and every retry, says which event the page has seen.
   page.addEventListener("htmx:ws:before:connection", (event) => {
-    const connection = event.detail.connection;
+    connection = event.detail.connection;
+    deadline = Date.now() + FIRST_FRAME_MS;
     const url = new URL(connection.url);
     const cursor = find("#cursor");
     if (cursor) url.searchParams.set("after", cursor.value);
@@ -129,5 +152,6 @@
   page.addEventListener("htmx:after:swap", refresh);
   page.addEventListener("htmx:ws:after:message:incoming", refresh);
   setInterval(tick, 1000);
+  setInterval(watch, 1000);
   refresh();
 })();

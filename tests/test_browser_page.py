@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 import run_scripts
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+)
 from web_services import Web, served, web
 
 import webui

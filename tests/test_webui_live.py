@@ -15,6 +15,7 @@ from web_services import Web, served, web
 
 import webui
 from core import events as ev
+from webui import live
 
 PARTIAL = re.compile(r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</hx-partial>', re.S)
 REGION = re.compile(r'(<section class="region[^"]*" id="r-(\w+)"[^>]*>)(.*?)(</section>)', re.S)
@@ -132,6 +133,23 @@ def test_a_token_sends_the_growing_text_and_no_other_part(site: Web) -> None:
     socket.close()
     assert [target for target, _, _ in PARTIAL.findall(frame)] == ["r-cursor", "r-live"]
     assert "def f(): &lt;b&gt;" in frame
+
+
+def test_a_run_in_which_nothing_happens_still_says_that_it_is_there(
+    site: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.1)
+    run_scripts.write(site.services.log, "r1", run_scripts.drafted())
+    socket = connect(site, "r1")
+    page = Page()
+    page.take(socket.recv())
+    before = dict(page.regions)
+    for _ in range(2):
+        frame = socket.recv()
+        assert [target for target, _, _ in PARTIAL.findall(frame)] == ["r-cursor"]
+        page.take(frame)
+    socket.close()
+    assert page.regions == before
 
 
 @pytest.mark.parametrize(

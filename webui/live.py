@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from webui import render
 FRAME_GAP_S = 0.1
 WATCH_S = 1.0
 FAREWELL_S = 5.0
+HEARTBEAT_S = 10.0  # static/run.js connects again after two and a half without a frame
 GOING_AWAY, TRY_LATER = 1012, 1013
 
 
@@ -81,6 +83,7 @@ def _follow(
     # alone, so a page that missed or mixed up frames (sleep, a restart) is right again.
     state = fold(log.since(run_id))
     ws.send(render.snapshot_frame(state))
+    sent_at = time.monotonic()
     look(state)
     while state.phase is not Phase.FINISHED:
         events = log.wait(run_id, state.seq, WATCH_S)
@@ -92,7 +95,12 @@ def _follow(
         if events:
             before, state = state, fold(events, state)
             ws.send(render.change_frame(before, state))
+            sent_at = time.monotonic()
             stopping.wait(FRAME_GAP_S)
+        elif time.monotonic() - sent_at > HEARTBEAT_S:
+            # The protocol's own pings can't be seen by a script.
+            ws.send(render.heartbeat_frame(state))
+            sent_at = time.monotonic()
     look(state)
     ws.send(render.farewell_frame())
     # The page takes its connecting element away and closes. Closing first would race with that

@@ -80,6 +80,11 @@ def change_frame(before: RunState, after: RunState) -> str:
     )
 
 
+def heartbeat_frame(state: RunState) -> str:
+    """A frame that changes nothing, and tells the page that its connection is alive."""
+    return _partial("r-cursor", region("cursor", state))
+
+
 def farewell_frame() -> str:
     """The last frame: takes the connecting element away, so nothing reconnects."""
     html: Markup = get_template_attribute(TEMPLATE, "connection")(None)

@@ -1,0 +1,117 @@
+"""A page whose connection dies without a word, as behind a router that forgot it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import run_scripts
+from playwright.sync_api import Browser, Page, expect
+from web_services import Web, served, web
+
+from core import events as ev
+
+CHUNK = 65536
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Web]:
+    with web(tmp_path) as opened, served(opened):
+        yield opened
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
+class Relay:
+    """Passes everything on, but of the first websocket what the server says ends in nothing.
+
+    `keeps`: how many pieces of the server's it still passes on, the handshake's answer first.
+    """
+
+    def __init__(self, url: str, keeps: int) -> None:
+        self._target = int(url.rpartition(":")[2])
+        self._keeps = keeps
+        self.websockets = 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._open = [self._listening]
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                page, _ = self._listening.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+                self._open += [page, server]
+                threading.Thread(target=self._serve, args=(page, server), daemon=True).start()
+
+    def _serve(self, page: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            request = page.recv(CHUNK)
+            server.sendall(request)
+            keeps = -1
+            if b"Upgrade: websocket" in request:
+                self.websockets += 1
+                keeps = self._keeps if self.websockets == 1 else -1
+            threading.Thread(target=_pump, args=(page, server, -1), daemon=True).start()
+            _pump(server, page, keeps)
+
+
+def _pump(source: socket.socket, target: socket.socket, keeps: int) -> None:
+    with suppress(OSError):
+        while piece := source.recv(CHUNK):
+            if keeps:
+                target.sendall(piece)
+                keeps -= 1
+        if keeps < 0:
+            target.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def relayed(site: Web, keeps: int) -> Iterator[Relay]:
+    relay = Relay(site.url, keeps)
+    try:
+        yield relay
+    finally:
+        relay.close()
+
+
+@pytest.mark.parametrize(
+    ("keeps", "patience_s"),
+    [
+        pytest.param(0, 12, id="before the handshake"),
+        pytest.param(1, 12, id="before the first frame"),
+        pytest.param(2, 25, id="after a frame"),
+    ],
+)
+def test_a_connection_that_died_without_an_end_is_made_anew(
+    site: Web, page: Page, keeps: int, patience_s: int
+) -> None:
+    log = site.services.log
+    run_scripts.write(log, "r1", list(run_scripts.planned()))
+    page.clock.install()
+    with relayed(site, keeps) as relay:
+        page.goto(f"{relay.url}/runs/r1")
+        expect(page.locator("#r-strategy")).to_contain_text("Find each number")
+        page.wait_for_timeout(1000)  # nothing comes that could be waited for
+        log.append("r1", ev.StageStarted(stage="tests"))
+        page.clock.run_for(1000 * (patience_s - 6))
+        assert relay.websockets == 1
+        page.clock.run_for(8000)
+        expect(page.locator("#banner h2")).to_have_text("Writing tests …")
+        assert relay.websockets == 2
