@@ -14,6 +14,7 @@ from core.packet import code_prompt
 from core.testing import execute
 from core.tools import Skill, offer
 
+DRAFT = "d"
 # The first is what the model holds to be best, the further ones ever freer.
 FIRST_TEMPERATURE = 0.0
 TEMPERATURE_STEP = 0.3
@@ -22,13 +23,12 @@ HIGHEST_TEMPERATURE = 0.9
 
 def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
     """Up to `run.builtin_drafts` further drafts, each tested, until one passes."""
-    names = [f"d{n}" for n in range(1, context.recorded("drafts", lambda: _wanted(context)) + 1)]
-    for number, name in enumerate(names):
+    first, end = context.recorded("drafts", lambda: _wanted(context))
+    for number in range(first, end):
         # Recorded, because a replay sees the later executions in the log too.
-        if context.recorded(f"enough-{name}", lambda: _one_passes(context)):
+        if context.recorded(f"enough-{number}", lambda: _one_passes(context)):
             return
-        freer = FIRST_TEMPERATURE + TEMPERATURE_STEP * number
-        _write_draft(context, name, min(freer, HIGHEST_TEMPERATURE), skills)
+        name = write_draft(context, number, skills)
         execute(context, name, skills)
         settle(context, name, skills)
 
@@ -37,18 +37,23 @@ def _one_passes(context: Context) -> bool:
     return any(candidate.passes for candidate in context.state().candidates)
 
 
-def _write_draft(context: Context, name: str, temperature: float, skills: Sequence[Skill]) -> None:
+def write_draft(context: Context, number: int, skills: Sequence[Skill]) -> str:
+    """Draft `number`, from 0, by the larger model: the candidate's id. Raises StepFailed."""
+    name = f"{DRAFT}{number + 1}"
+    freer = FIRST_TEMPERATURE + TEMPERATURE_STEP * number
     with context.writer.stage("code", name):
         answer, code = context.ask_code(
             f"code-draft-{name}",
             "escalation",
             lambda: code_prompt(context.state(), offer(skills), context.plan_for("escalation")),
-            temperature=temperature,
+            temperature=min(freer, HIGHEST_TEMPERATURE),
         )
-        context.write_candidate(0, answer, code, name=name)
+        return context.write_candidate(0, answer, code, name=name)
 
 
-def _wanted(context: Context) -> int:
+def _wanted(context: Context) -> tuple[int, int]:
+    """Which drafts are still to be written: from this number on, up to before that one."""
     if not context.is_builtin("escalation"):
-        return 0
-    return context.ports.config().run.builtin_drafts
+        return 0, 0
+    written = sum(one.candidate.startswith(DRAFT) for one in context.state().candidates)
+    return written, context.ports.config().run.builtin_drafts

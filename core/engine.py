@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from core.ask import StepFailed
+from core.confirm import confirm
 from core.context import Context
 from core.dispute import settle
 from core.drafts import write_drafts
@@ -84,6 +85,7 @@ def _work(context: Context) -> None:
     _first_candidates(context, skills, tests, others)
     take_answers(context, "first")
     settle(context, "first", skills)
+    confirm(context, skills)
     write_drafts(context, skills)
     repair(context, skills)
     escalate(context, skills)

@@ -15,7 +15,8 @@ from core.steps import Json, Leaving
 from core.suite import cases_from_goal, cases_from_replies
 
 GENERATED_CASES = 6
-# The built-in model's are often wrong, and beside cases of the user's they decide little.
+# The built-in models' are often wrong, and beside cases of the user's they decide nothing: what
+# passes the user's disputes them. A second program tells more (core/confirm.py).
 GENERATED_BY_BUILTIN = 3
 ENOUGH_CASES = 2
 # A longer reply repeats itself; what is cut off loses only its last case.
@@ -57,6 +58,8 @@ def _cases(context: Context, plan: Plan, helper: Role | None) -> tuple[Case, ...
     yours = cases_from_goal(context.state().goal, plan)
     more = context.steps.part(f"{MORE}-{helper}") if helper else None
     wanted = context.recorded("tests-wanted", lambda: _wanted(context, yours))
+    if not wanted:
+        return yours
     generated: tuple[Case, ...] = ()
     texts: list[str] = []
     for step, writer, temperature in TEST_WRITERS:
@@ -101,8 +104,9 @@ def _ask(context: Context, step: str, role: Role, temperature: float, yours: Seq
 
 
 def _wanted(context: Context, yours: Sequence[Case]) -> int:
-    few = yours and context.is_builtin("generator")
-    return GENERATED_BY_BUILTIN if few else GENERATED_CASES
+    if not yours or not context.is_builtin("generator"):
+        return GENERATED_CASES
+    return GENERATED_BY_BUILTIN if len(yours) < ENOUGH_CASES else 0
 
 
 def _room(wanted: int) -> int:

@@ -12,7 +12,7 @@ from play import GOOD, WRONG, Play, fenced
 
 from core.config import Config
 from core.context import Context, Ports
-from core.endpoints import Client
+from core.endpoints import Builtin, Client
 from core.engine import carry_out
 from core.events import RunStarted
 from core.log import EventLog
@@ -88,11 +88,19 @@ def sandbox() -> Sandbox:
 class Bench:
     """One run with its own log, carried out in one go or in several."""
 
-    def __init__(self, folder: Path, server: FakeOllama, sandbox: Sandbox) -> None:
-        config = Config.simple(server.url, {"overseer": ("llama3", [server.url])})
-        self.client = Client(lambda: config)
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        sandbox: Sandbox,
+        *,
+        goal: str = "add two numbers",
+        builtin: Builtin | None = None,
+    ) -> None:
+        config = Config.simple(url, {"overseer": ("llama3", [url])})
+        self.client = Client(lambda: config, builtin=builtin)
         self.log = EventLog(folder / "events.db")
-        self.log.create("r", RunStarted(goal="add two numbers", config_digest="d", rung="t"))
+        self.log.create("r", RunStarted(goal=goal, config_digest="d", rung="t"))
         self.ports = Ports(
             client=self.client,
             sandbox=sandbox,
@@ -119,7 +127,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, server: FakeOllama, sandbox: Sandbox) -> Iterator[Bench]:
-    opened = Bench(tmp_path, server, sandbox)
+    opened = Bench(tmp_path, server.url, sandbox)
     yield opened
     opened.close()
 
@@ -146,7 +154,7 @@ WHOLE: dict[str, Any] = {}
 def whole(tmp_path_factory: pytest.TempPathFactory, server: FakeOllama, sandbox: Sandbox) -> Any:
     """The run without a break, carried out once, and how many steps it takes."""
     if not WHOLE:
-        opened = Bench(tmp_path_factory.mktemp("whole"), server, sandbox)
+        opened = Bench(tmp_path_factory.mktemp("whole"), server.url, sandbox)
         recorded: dict[str, Json] = {}
         WHOLE["state"] = opened.go(Kept(recorded))
         WHOLE["steps"] = list(recorded)

@@ -68,7 +68,7 @@ def weighed(bench: Bench) -> int:
 def test_broken_off_after_any_step_it_ends_the_same(
     tmp_path: Path, server: FakeOllama, sandbox: Sandbox, moment: str
 ) -> None:
-    whole = Bench(tmp_path / "whole", server, sandbox)
+    whole = Bench(tmp_path / "whole", server.url, sandbox)
     steps: dict[str, Json] = {}
     expected = final(whole, steps, moment, -1)
     times = weighed(whole)
@@ -76,7 +76,7 @@ def test_broken_off_after_any_step_it_ends_the_same(
     assert expected["finished"].outcome == "passed"
     assert expected["finished"].answers == 1
     for stop in range(0, len(steps), 2):
-        bench = Bench(tmp_path / f"stopped-{stop}", server, sandbox)
+        bench = Bench(tmp_path / f"stopped-{stop}", server.url, sandbox)
         recorded: dict[str, Json] = {}
         final(bench, recorded, moment, stop)
         assert final(bench, recorded, moment, -1) == expected, list(steps)[stop]

@@ -1,0 +1,135 @@
+"""With the built-in models, a program that passes is held against the larger model's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builtin_play import builtin_services
+from play import GOOD, WRONG, Play, carry_out, fenced
+
+from core.confirm import split
+from core.state import RunState
+
+GOAL = '''def add(a, b):
+    """The sum.
+
+    >>> add(2, 3)
+    5
+    >>> add(1, 0)
+    1
+    """
+'''
+MORE_GOAL = GOAL.replace("    >>> add(1, 0)\n    1\n", "")
+ALIKE = "def add(a, b):\n    return b + a\n"
+
+
+def odd(otherwise: int) -> str:
+    """Right for the user's cases, wrong from a = 3 on."""
+    return f"def add(a, b):\n    return a + b if a < 3 else {otherwise}\n"
+
+
+def run(folder: Path, small: Play, large: Play | None, goal: str = GOAL) -> RunState:
+    with builtin_services(folder, small, large) as services:
+        return carry_out(services, goal)
+
+
+def names(state: RunState) -> list[str]:
+    return [candidate.candidate for candidate in state.candidates]
+
+
+def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) -> None:
+    small, large = Play(), Play(code=fenced(ALIKE))
+    state = run(tmp_path, small, large)
+    assert state.finished is not None
+    assert (state.outcome, state.finished.candidate) == ("passed", "c0")
+    assert names(state) == ["c0", "d1"]
+    assert [case.origin for case in state.cases] == ["yours", "yours"]
+    assert "2 candidates, written independently, pass them." in state.finished.reason
+    # Beside two cases of the user's a small model's would decide nothing.
+    assert small.asked == ["code", "triage"]
+    assert large.asked == ["code", "evaluate"]
+
+
+def test_where_they_differ_a_third_votes_and_what_two_give_is_a_case(tmp_path: Path) -> None:
+    state = run(tmp_path, Play(code=fenced(odd(7))), Play(code=[fenced(GOOD), fenced(ALIKE)]))
+    assert state.finished is not None
+    assert (state.outcome, state.finished.code) == ("passed", GOOD)
+    assert names(state) == ["c0", "d1", "d2"]
+    made = [case for case in state.cases if case.origin == "generated"]
+    assert made
+    assert all(case.counts for case in made)
+    first = state.candidate("c0")
+    assert first is not None
+    assert not first.passes
+    assert f"2 of your own, {len(made)} generated" in state.finished.reason
+
+
+def test_the_first_stands_where_the_third_agrees_with_it(tmp_path: Path) -> None:
+    state = run(tmp_path, Play(), Play(code=[fenced(odd(7)), fenced(ALIKE)]))
+    assert state.finished is not None
+    assert (state.outcome, state.finished.candidate) == ("passed", "c0")
+    assert any(case.origin == "generated" and case.counts for case in state.cases)
+
+
+def test_where_no_two_agree_the_case_is_shown_and_the_first_stands(tmp_path: Path) -> None:
+    state = run(tmp_path, Play(code=fenced(odd(7))), Play(code=[fenced(odd(8)), fenced(odd(9))]))
+    assert state.finished is not None
+    assert (state.outcome, state.finished.candidate) == ("passed", "c0")
+    made = [case for case in state.cases if case.origin == "generated"]
+    assert made
+    assert all(case.disputed for case in made)
+    assert f"{len(made)} generated are disputed" in state.finished.reason
+
+
+def test_a_program_that_fails_the_users_cases_has_no_vote(tmp_path: Path) -> None:
+    state = run(tmp_path, Play(code=fenced(odd(7))), Play(code=fenced(WRONG)))
+    assert state.finished is not None
+    assert (state.outcome, state.finished.candidate) == ("passed", "c0")
+    assert names(state) == ["c0", "d1"]
+
+
+def test_a_case_of_a_model_that_two_programs_contradict_is_disputed(tmp_path: Path) -> None:
+    small = Play(
+        code=fenced(odd(7)),
+        tests="```python\nassert add(5, 0) == 7\nassert add(0, 4) == 4\n```",
+    )
+    state = run(tmp_path, small, Play(code=[fenced(GOOD), fenced(ALIKE)]), MORE_GOAL)
+    assert state.finished is not None
+    assert (state.outcome, state.finished.code) == ("passed", GOOD)
+    wrong = next(case for case in state.cases if case.source == "assert add(5, 0) == 7")
+    assert wrong.disputed
+
+
+def test_without_the_larger_model_the_first_stands(tmp_path: Path) -> None:
+    state = run(tmp_path, Play(strategy=""), None)
+    assert state.finished is not None
+    assert (state.outcome, names(state)) == ("passed", ["c0"])
+
+
+def test_no_second_opinion_where_drafts_are_off(tmp_path: Path) -> None:
+    with builtin_services(tmp_path, Play(), Play(), "run: {builtin_drafts: 0}") as services:
+        assert names(carry_out(services, GOAL)) == ["c0"]
+
+
+def test_the_drafts_after_a_failure_go_on_until_one_passes(tmp_path: Path) -> None:
+    large = Play(code=[fenced(WRONG), fenced(odd(7)), fenced(GOOD)])
+    state = run(tmp_path, Play(code=fenced(WRONG)), large)
+    assert (state.outcome, names(state)) == ("passed", ["c0", "d1", "d2"])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1", "1", "2"], ("1", False)),
+        (["1", "2", "2"], ("2", False)),
+        (["1", "2", "3"], ("2", True)),
+        (["1", "2"], ("2", True)),
+        (["0.1", "0.10000000001"], None),
+        (["1"], None),
+    ],
+)
+def test_what_the_most_give(values: list[str], expected: tuple[str, bool] | None) -> None:
+    given = {name: {"f(1)": value} for name, value in zip(("c0", "d1", "d2"), values, strict=False)}
+    found = split(given, ["f(1)"])
+    assert [(case["value"], case["disputed"]) for case in found] == ([expected] if expected else [])

@@ -1,0 +1,67 @@
+"""A run with the built-in models that is broken off at any step of a second opinion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builtin_play import PlayedBuiltin
+from endpoint_helpers import dead_url
+from fake_ollama import FakeOllama
+from play import GOOD, Play, fenced
+from test_confirm import ALIKE, GOAL, odd
+from test_replay import Bench, Kept, essence
+
+from core.embedded import LARGE, SMALL
+from core.sandbox import Limits, Sandbox
+from core.steps import Json
+
+
+class Drafts(Play):
+    """Another program where it may be freer; the same to the same question."""
+
+    def __call__(self, body: dict[str, Any]) -> Any:
+        answer = super().__call__(body)
+        return fenced(ALIKE) if answer == self.code and body["temperature"] else answer
+
+
+@pytest.fixture(scope="module")
+def builtin() -> Iterator[PlayedBuiltin]:
+    small, large = Play(code=fenced(odd(7))), Drafts(code=fenced(GOOD))
+    with (
+        FakeOllama([SMALL.name], script=small, ollama=False) as one,
+        FakeOllama([LARGE.name], script=large, ollama=False) as other,
+    ):
+        yield PlayedBuiltin(one.url, other.url)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    return Sandbox(Limits())
+
+
+def bench(folder: Path, builtin: PlayedBuiltin, sandbox: Sandbox) -> Bench:
+    folder.mkdir()
+    return Bench(folder, dead_url(), sandbox, goal=GOAL, builtin=builtin)
+
+
+def test_broken_off_anywhere_it_ends_the_same(
+    tmp_path: Path, builtin: PlayedBuiltin, sandbox: Sandbox
+) -> None:
+    opened = bench(tmp_path / "whole", builtin, sandbox)
+    recorded: dict[str, Json] = {}
+    whole = opened.go(Kept(recorded))
+    opened.close()
+    assert whole.outcome == "passed"
+    assert [one.candidate for one in whole.candidates] == ["c0", "d1", "d2"]
+    names = list(recorded)
+    assert {"values-c0", "votes-d1", "values-d2"} <= set(names)
+    for stop in range(names.index("confirm"), names.index("split") + 3):
+        opened = bench(tmp_path / str(stop), builtin, sandbox)
+        kept: dict[str, Json] = {}
+        assert opened.go(Kept(kept, stop, late=False)).outcome is None
+        state = opened.go(Kept(kept))
+        opened.close()
+        assert essence(state) == essence(whole), names[stop]
