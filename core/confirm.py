@@ -2,75 +2,84 @@
 
 Cases that a small model writes tell little: of the 1.5B model's 75 of 146 were right, and of six
 wrong programs that passed the user's cases they contradicted one. Its own program tells more: held
-against the 0.5B's on inputs like those of the cases, it did otherwise for two of three wrong
-programs and for none of twelve right ones (differential testing, McKeeman 1998).
+against the 0.5B's on inputs like those of the cases, it did otherwise for wrong ones and for none
+of eleven right ones (differential testing, McKeeman 1998).
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from typing import Any
 
 from core.ask import StepFailed
 from core.context import Context
 from core.dispute import voters
-from core.drafts import write_draft
-from core.embedded import LARGE
+from core.drafts import draft_name, write_draft
+from core.embedded import LARGE, SMALL
 from core.events import Case, TestsWritten
-from core.reading.asserts import comparison
-from core.reading.floats import exact, tolerant
-from core.reading.pysource import NOT_PYTHON, parse
+from core.reading.pysource import NOT_PYTHON
 from core.reading.variations import variations
+from core.splits import Values, differ, split, with_splits
 from core.testing import execute, run_cases
 from core.tools import Skill
 
 FIRST = "c0"
 FURTHER = 2
 INPUTS = 60
-# The cases made where programs differ: one would do, more show the user what it is about.
-SPLIT_CASES = 3
-AGREEING = 2
+# What a program gives is read out of the message of a case that fails. Messages lose runs of
+# spaces, so each piece between two spaces comes alone.
+PROBE = "assert repr({call}).split(' ') == '?'"
 _GOT = re.compile(r": got (.+), expected '\?'$", re.DOTALL)
 
 
 def confirm(context: Context, skills: Sequence[Skill]) -> None:
     """Hold a first draft that passes against one by the larger model.
 
-    Where the two differ a third votes. What two of them give becomes a generated case; where no two
-    agree the case is disputed, and the first draft stands.
+    Where the two differ a third program, by the larger one again, votes. What two of them give
+    becomes a generated case; where no two agree the case is disputed, and the first draft stands.
+    The larger model may outvote the smaller by saying the same twice.
     """
-    calls = context.recorded("confirm", lambda: _calls(context))
-    if not calls:
+    wanted = context.recorded("confirm", lambda: _wanted(context))
+    calls = wanted["calls"]
+    given = {FIRST: _values(context, FIRST, calls, skills)} if calls else {}
+    if not any(given.values()):
         return
-    given = {FIRST: _values(context, FIRST, calls, skills)}
-    for number in range(FURTHER):
-        try:
-            name = write_draft(context, number, skills)
-        except StepFailed:
-            return  # the call that failed is on the page, and the first draft passes
+    for number in range(wanted["further"]):
+        if not _write(context, number, skills):
+            return
+        name = draft_name(number)
         execute(context, name, skills)
         if _has_vote(context, name):
             given[name] = _values(context, name, calls, skills)
-        if not any(_differ(given, call) for call in calls):
+        if not any(differ(given, call) for call in calls):
             return
     _add_cases(context, given, calls, skills)
 
 
-def _calls(context: Context) -> list[str]:
-    """The inputs to compare on; none where nobody is asked for a second opinion."""
+def _wanted(context: Context) -> dict[str, Any]:
+    """The calls to compare on, none where nobody is asked, and how many further programs."""
     state = context.state()
     first = state.candidate(FIRST)
-    if first is None or not first.passes or first.model == LARGE.name:
-        return []
-    if not (context.is_builtin("generator") and context.is_builtin("escalation")):
-        return []
-    if not context.ports.config().run.builtin_drafts:
-        return []
-    sources = [case.source for case in state.cases if case.counts]
-    return list(variations(sources, state.name, INPUTS))
+    calls: tuple[str, ...] = ()
+    by_small = first is not None and first.passes and first.model == SMALL.name
+    if by_small and context.is_builtin("escalation"):
+        sources = [case.source for case in state.cases if case.counts]
+        calls = variations(sources, state.name, INPUTS)
+    further = min(FURTHER, context.ports.config().run.builtin_drafts)
+    return {"calls": list(calls), "further": further}
+
+
+def _write(context: Context, number: int, skills: Sequence[Skill]) -> bool:
+    """Whether the larger model wrote a draft; its failure is shown, and leaves the first as is."""
+    name = draft_name(number)
+    with context.writer.stage("code", name):
+        try:
+            # Where the larger model can't be had, the small one answers for it.
+            return write_draft(context, number, skills) == LARGE.name
+        except StepFailed:
+            return False
 
 
 def _has_vote(context: Context, name: str) -> bool:
@@ -82,11 +91,7 @@ def _has_vote(context: Context, name: str) -> bool:
     return bool(context.recorded(f"votes-{name}", work))
 
 
-def _values(
-    context: Context, name: str, calls: Sequence[str], skills: Sequence[Skill]
-) -> dict[str, str]:
-    """What the candidate gives for each call, as a literal's source; nothing for any other end."""
-
+def _values(context: Context, name: str, calls: Sequence[str], skills: Sequence[Skill]) -> Values:
     def work() -> dict[str, str]:
         written = context.state().candidate(name)
         assert written is not None
@@ -94,97 +99,38 @@ def _values(
             context.ports.sandbox,
             written.code,
             [
-                Case(id=str(number), source=f"assert {call} == '?'", origin="generated")
+                Case(id=str(number), source=PROBE.format(call=call), origin="generated")
                 for number, call in enumerate(calls)
             ],
             modules={skill.name: skill.source for skill in skills},
             files=context.writer.files(),
             cancel=context.writer.cancel,
         )
-        values: dict[str, str] = {}
-        for case in result["cases"]:
-            got = _GOT.search(case["message"]) if case["result"] == "failed" else None
-            if got is not None and _is_literal(got[1]):
-                values[calls[int(case["id"])]] = got[1]
-        return values
+        values = {calls[int(case["id"])]: _value(case) for case in result["cases"]}
+        return {call: value for call, value in values.items() if value}
 
-    values: dict[str, str] = context.recorded(f"values-{name}", work)
+    values: Values = context.recorded(f"values-{name}", work)
     return values
 
 
-def _is_literal(text: str) -> bool:
+def _value(case: Mapping[str, Any]) -> str:
+    got = _GOT.search(case["message"]) if case["result"] == "failed" else None
     try:
+        text = " ".join(ast.literal_eval(got[1])) if got else ""
         ast.literal_eval(text)
     except (*NOT_PYTHON, TypeError):
-        return False
-    return True
-
-
-def _differ(given: Mapping[str, Mapping[str, str]], call: str) -> bool:
-    """Whether two of them give something else; floats as test cases compare them."""
-    values = [_key(values[call]) for values in given.values() if call in values]
-    return len(set(values)) > 1
-
-
-def _key(value: str) -> object:
-    number = ast.literal_eval(value)
-    return float(f"{number:.6g}") if isinstance(number, float) else value
+        return ""  # cut short, or an object of its own kind
+    return text
 
 
 def _add_cases(
-    context: Context,
-    given: Mapping[str, Mapping[str, str]],
-    calls: Sequence[str],
-    skills: Sequence[Skill],
+    context: Context, given: Mapping[str, Values], calls: Sequence[str], skills: Sequence[Skill]
 ) -> None:
-    added = context.recorded("split", lambda: split(given, calls))
-    if not added:
+    splits = context.recorded("split", lambda: split(given, calls))
+    if not splits:
         return
-    cases = context.state().cases
-    wrong = {case["call"]: case["value"] for case in added if not case["disputed"]}
-    new = tuple(
-        Case(
-            id=f"g{number}",
-            source=tolerant(f"assert {case['call']} == {case['value']}"),
-            origin="generated",
-            disputed=case["disputed"],
-        )
-        for number, case in enumerate(added, 1 + sum(c.origin == "generated" for c in cases))
-    )
-    before = tuple(
-        replace(case, disputed=True) if _is_contradicted(case, wrong) else case for case in cases
-    )
-    context.writer.write(TestsWritten(cases=(*before, *new)), key="split")
+    state = context.state()
+    written = TestsWritten(cases=with_splits(state.cases, state.name, splits))
+    context.writer.write(written, key="split")
     for name in given:
         execute(context, name, skills, again="split")
-
-
-def split(given: Mapping[str, Mapping[str, str]], calls: Sequence[str]) -> list[dict[str, object]]:
-    """The calls on which programs differ, at most SPLIT_CASES, each with the value of the most.
-
-    First those on which two agree; without any, what the second program gives is `disputed`.
-    """
-    found: list[dict[str, object]] = []
-    for call in calls:
-        if _differ(given, call):
-            values = [values[call] for values in given.values() if call in values]
-            value, votes = Counter(values).most_common(1)[0]
-            clear = votes >= AGREEING
-            shown = value if clear else values[1]
-            found.append({"call": call, "value": shown, "disputed": not clear})
-    found.sort(key=lambda case: bool(case["disputed"]))
-    return found[:SPLIT_CASES]
-
-
-def _is_contradicted(case: Case, values: Mapping[str, str]) -> bool:
-    """Whether a model's case expects another value than the programs give."""
-    sides = _sides(case.source)
-    if case.origin != "generated" or sides is None:
-        return False
-    made = [_sides(f"assert {call} == {value}") for call, value in values.items()]
-    return any(one is not None and one[0] == sides[0] and one[1] != sides[1] for one in made)
-
-
-def _sides(source: str) -> tuple[str, str] | None:
-    tree = parse(source)
-    return comparison(exact(tree).body[-1]) if tree is not None and tree.body else None

@@ -28,27 +28,34 @@ def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
         # Recorded, because a replay sees the later executions in the log too.
         if context.recorded(f"enough-{number}", lambda: _one_passes(context)):
             return
-        name = write_draft(context, number, skills)
+        name = draft_name(number)
+        with context.writer.stage("code", name):
+            write_draft(context, number, skills)
         execute(context, name, skills)
         settle(context, name, skills)
 
 
-def _one_passes(context: Context) -> bool:
-    return any(candidate.passes for candidate in context.state().candidates)
+def draft_name(number: int) -> str:
+    """The id of draft `number`, from 0."""
+    return f"{DRAFT}{number + 1}"
 
 
 def write_draft(context: Context, number: int, skills: Sequence[Skill]) -> str:
-    """Draft `number`, from 0, by the larger model: the candidate's id. Raises StepFailed."""
-    name = f"{DRAFT}{number + 1}"
+    """Write draft `number`, from 0: the model that answered. Raises StepFailed."""
+    name = draft_name(number)
     freer = FIRST_TEMPERATURE + TEMPERATURE_STEP * number
-    with context.writer.stage("code", name):
-        answer, code = context.ask_code(
-            f"code-draft-{name}",
-            "escalation",
-            lambda: code_prompt(context.state(), offer(skills), context.plan_for("escalation")),
-            temperature=min(freer, HIGHEST_TEMPERATURE),
-        )
-        return context.write_candidate(0, answer, code, name=name)
+    answer, code = context.ask_code(
+        f"code-draft-{name}",
+        "escalation",
+        lambda: code_prompt(context.state(), offer(skills), context.plan_for("escalation")),
+        temperature=min(freer, HIGHEST_TEMPERATURE),
+    )
+    context.write_candidate(0, answer, code, name=name)
+    return answer.model
+
+
+def _one_passes(context: Context) -> bool:
+    return any(candidate.passes for candidate in context.state().candidates)
 
 
 def _wanted(context: Context) -> tuple[int, int]:

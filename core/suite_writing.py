@@ -56,15 +56,15 @@ def _cases(context: Context, plan: Plan, helper: Role | None) -> tuple[Case, ...
     Never where the built-in model would be asked and the goal has cases enough.
     """
     yours = cases_from_goal(context.state().goal, plan)
-    more = context.steps.part(f"{MORE}-{helper}") if helper else None
     wanted = context.recorded("tests-wanted", lambda: _wanted(context, yours))
     if not wanted:
         return yours
+    more = context.steps.part(f"{MORE}-{helper}") if helper else None
     generated: tuple[Case, ...] = ()
     texts: list[str] = []
     for step, writer, temperature in TEST_WRITERS:
         try:
-            texts.append(_ask(context, step, writer, temperature, yours))
+            texts.append(_ask(context, step, writer, temperature, yours, wanted))
         except StepFailed:
             if not (yours or generated):
                 raise
@@ -82,22 +82,30 @@ def _cases(context: Context, plan: Plan, helper: Role | None) -> tuple[Case, ...
 def write_more_tests(context: Context, role: Role) -> Json:
     """Another draw by an endpoint that has nothing to do: its text, '' where it failed."""
     yours = cases_from_goal(context.state().goal, context.plan())
+    wanted = context.recorded(f"{MORE}-wanted", lambda: _wanted(context, yours))
     try:
-        return _ask(context, MORE, role, MORE_TEMPERATURE, yours)
+        return _ask(context, MORE, role, MORE_TEMPERATURE, yours, wanted) if wanted else ""
     except (Cancelled, StepFailed):
         if context.writer.leaving:
             raise Leaving from None
         return ""
 
 
-def _ask(context: Context, step: str, role: Role, temperature: float, yours: Sequence[Case]) -> str:
+def _ask(
+    context: Context,
+    step: str,
+    role: Role,
+    temperature: float,
+    yours: Sequence[Case],
+    wanted: int,
+) -> str:
     plan = context.plan()
     answer = context.ask(
         step,
         role,
-        lambda: _tests_prompt(context, role, plan, yours),
+        lambda: _tests_prompt(context, role, plan, yours, wanted),
         temperature=temperature,
-        max_tokens=_room(_wanted(context, yours)),
+        max_tokens=_room(wanted),
         purpose="tests",
     )
     return answer.text
@@ -115,7 +123,9 @@ def _room(wanted: int) -> int:
     return wanted * (TOKENS_PER_CASE_BY_BUILTIN if few else TOKENS_PER_CASE)
 
 
-def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case]) -> str:
+def _tests_prompt(
+    context: Context, role: Role, plan: Plan, yours: Sequence[Case], wanted: int
+) -> str:
     return render(
         "tests",
         goal=context.state().goal,
@@ -124,7 +134,7 @@ def _tests_prompt(context: Context, role: Role, plan: Plan, yours: Sequence[Case
         signature=plan.signature,
         call=_example_call(plan),
         examples="\n".join(case.source for case in yours),
-        count=_wanted(context, yours),
+        count=wanted,
         **surroundings(context.state()),
     )
 

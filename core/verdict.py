@@ -61,7 +61,7 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
         how = "Written afresh" if best.attempt in afresh else "Mended"
         text += f" {how} on attempt {best.attempt}."
     elif best.candidate.startswith("d"):
-        text += " Written afresh after the first draft had failed."
+        text += " Written afresh by the larger model."
     elif best.candidate.startswith("r"):
         text += " Its missing name was mended by the model itself."
     if used:

@@ -18,7 +18,12 @@
 
   function watch() {
     const live = find("#live");
-    if (!live || !connection?.socket || page.hidden || Date.now() < deadline) return;
+    if (!live || !connection?.socket || page.hidden) return;
+    if (connection.socket.readyState === WebSocket.CLOSED) {
+      deadline = Date.now() + FIRST_FRAME_MS;  // hx-ws tries again in its own time
+      return;
+    }
+    if (Date.now() < deadline) return;
     // A dead peer does not answer a goodbye, so nobody waits for it: a new element connects.
     connection.socket.close();
     const anew = live.cloneNode();

@@ -13,7 +13,6 @@ from play import Play, write_config
 import core.services
 from core.cancel import Cancel
 from core.embedded import LARGE, SMALL
-from core.errors import BuiltinUnavailable
 from core.events import Role
 from core.services import Services, open_services
 
@@ -21,16 +20,14 @@ SMALL_ROLES: tuple[Role, ...] = ("generator", "triage")
 
 
 class PlayedBuiltin:
-    """As core.embedded.Builtin, as far as services ask; without a `large` url there is none."""
+    """As core.embedded.Builtin, as far as services ask; without a large one the small serves."""
 
     def __init__(self, small: str, large: str) -> None:
         self._small, self._large = small, large
 
     def acquire(self, role: Role, cancel: Cancel) -> tuple[str, str]:
-        if role in SMALL_ROLES:
+        if role in SMALL_ROLES or not self._large:
             return self._small, SMALL.name
-        if not self._large:
-            raise BuiltinUnavailable("The disk is full. Free 1.1 GB.")
         return self._large, LARGE.name
 
     def start(self) -> None: ...

@@ -6,7 +6,7 @@ import ast
 
 from core.reading.pysource import NOT_PYTHON, compiles, parse
 
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 _NAMES = ("got", "got_value", "value_got")
 
 
@@ -42,7 +42,7 @@ def _edits(node: ast.Assert, got: str, data: bytes) -> list[tuple[int, int, str]
     if number is None or not isinstance(test.ops[0], ast.Eq) or data[end:after].strip() != b"==":
         return []
     last = _span(node, data)[1]
-    limit = max(_TOLERANCE, abs(number) * 1e-9)
+    limit = max(TOLERANCE, abs(number) * 1e-9)
     return [
         (begin, begin, f"abs(({got} := "),
         (end, after, ") - "),

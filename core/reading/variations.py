@@ -10,10 +10,12 @@ from functools import partial
 from itertools import chain, islice, zip_longest
 from typing import Any
 
+from core.reading.floats import exact
 from core.reading.pysource import NOT_PYTHON, parse
 
 # What takes longer to read or to compute than it tells.
 _LONGEST = 200
+_LONGEST_CASE = 2000
 _LARGEST = 1_000_000
 _MOST_CALLS = 20
 _ELIDED = "**"  # stands for the parameter's name in `f(**arguments)`
@@ -66,19 +68,22 @@ def _near(row: _Row, known: Sequence[_Row], lowest: float) -> Iterator[_Row]:
 
 
 def _calls(source: str, name: str) -> Iterator[_Row]:
-    """Each call of `name` that can be read."""
-    tree = parse(source)
-    if tree is None:
+    """The call of `name` whose value the case compares, if it can be read.
+
+    One inside another expression is left out: `sorted(f(x))` leaves f free in what order it gives.
+    """
+    tree = parse(source) if len(source) <= _LONGEST_CASE else None
+    if tree is None or not tree.body:
         return
     bound = {
         node.targets[0].id: node.value
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    for node in ast.walk(tree):
+    for node in _compared(exact(tree).body[-1]):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
-        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        given = [*node.args, *(word.value for word in node.keywords)]
         labels = [*("" for _ in node.args), *(f"{word.arg or _ELIDED}=" for word in node.keywords)]
         plain = [bound.get(one.id, one) if isinstance(one, ast.Name) else one for one in given]
         if node.func.id != name or f"{_ELIDED}=" in labels:
@@ -87,6 +92,17 @@ def _calls(source: str, name: str) -> Iterator[_Row]:
             yield _Row(tuple(labels), tuple(map(ast.literal_eval, plain)))
         except (*NOT_PYTHON, TypeError):
             continue
+
+
+def _compared(statement: ast.stmt) -> list[ast.expr]:
+    match statement:
+        case ast.Assert(test=ast.Compare(left=left, comparators=[right])):
+            return [left, right]
+        case ast.Assert(test=ast.UnaryOp(op=ast.Not(), operand=operand)):
+            return [operand]
+        case ast.Assert(test=test):
+            return [test]
+    return []
 
 
 def _exchanged(value: Any, others: Iterable[Any]) -> Iterator[Any]:

@@ -1,0 +1,124 @@
+"""Calls like known ones, and the cases made where programs differ on them."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from hypothesis import given as over
+from hypothesis import strategies as st
+
+from core.events import Case
+from core.reading.variations import variations
+from core.splits import same, split, with_splits
+
+
+@pytest.mark.parametrize(
+    ("sources", "limit", "expected"),
+    [
+        (["assert f(3) == 1"], 5, ["f(3)", "f(4)", "f(2)", "f(5)", "f(6)"]),
+        (["assert f(0) == 1"], 3, ["f(0)", "f(1)", "f(2)"]),
+        (["assert f(-1) == 1"], 3, ["f(-1)", "f(0)", "f(1)"]),
+        (["assert f(True) == 1"], 9, ["f(True)", "f(False)"]),
+        (["assert f('a1') == 1"], 4, ["f('a1')", "f('a')", "f('a2')", "f('a0')"]),
+        (["assert f('a-b') == 1", "assert f('c-d') == 1"], 3, ["f('a-b')", "f('c-d')", "f('a-d')"]),
+        (["assert f([7]) == 1"], 4, ["f([7])", "f([])", "f([7, 7])", "f([8])"]),
+        (["assert f({'a': 1}) == 1"], 3, ["f({'a': 1})", "f({})", "f({'a': 2})"]),
+        (["assert f(a=1, b=None) == 1"], 2, ["f(a=1, b=None)", "f(a=2, b=None)"]),
+        (["x = [1]\nassert f(x) == 1"], 1, ["f([1])"]),
+        (["assert not f(2)"], 1, ["f(2)"]),
+        (["assert f(2)"], 1, ["f(2)"]),
+        (["assert abs((got := f(2)) - 0.5) < 1e-06, f'got {got!r}, expected 0.5'"], 1, ["f(2)"]),
+        (["assert f() == 1"], 5, ["f()"]),
+        # What can't be read, or is compared by way of something else.
+        (["assert sorted(f([2, 1])) == [1, 2]"], 5, []),
+        (["assert f(g(2)) == 1", "assert f(*[1]) == 1", "assert f(**{}) == 1"], 5, []),
+        (["assert C(2).f(1) == 1", "assert g(1) == 1", "f(1)", "assert f(1 ==", ""], 5, []),
+        ([f'assert f("{"1" * 5000}") == 1', f"assert f(0x{'f' * 5000}) == 1"], 5, []),
+    ],
+)
+def test_calls_like_those_of_the_cases(sources: list[str], limit: int, expected: list[str]) -> None:
+    assert list(variations(sources, "f", limit)) == expected
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@over(st.lists(st.lists(PLAIN, max_size=3), max_size=3), st.integers(0, 40))
+def test_whatever_the_arguments_are(rows: list[list[object]], limit: int) -> None:
+    sources = [f"assert f({', '.join(map(repr, row))}) == 1" for row in rows]
+    found = variations(sources, "f", limit)
+    assert len(found) <= limit
+    assert len(set(found)) == len(found)
+    assert found == variations(sources, "f", limit)
+    for call in found:
+        assert isinstance(ast.parse(call, mode="eval").body, ast.Call)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1", "1", "2"], ("1", False)),
+        (["1", "2", "2"], ("2", False)),
+        (["1", "2", "3"], ("2", True)),
+        (["1", "2"], ("2", True)),
+        (["7.5", "0.30000000000000004", "0.3"], ("0.30000000000000004", False)),
+        (["{}", "{'a': 1, 'b': 2}", "{'b': 2, 'a': 1}"], ("{'a': 1, 'b': 2}", False)),
+        (["2", "2.0"], None),
+        (["0.1", "0.10000000001"], None),
+        (["1"], None),
+    ],
+)
+def test_what_the_most_give(values: list[str], expected: tuple[str, bool] | None) -> None:
+    names = ("c0", "d1", "d2")
+    given = {name: {"f(1)": value} for name, value in zip(names, values, strict=False)}
+    found = split(given, ["f(1)", "f(2)"])
+    assert [(one["value"], one["disputed"]) for one in found] == ([expected] if expected else [])
+
+
+def test_a_value_is_the_same_as_a_test_case_takes_it() -> None:
+    assert same("1.0000001", "1")
+    assert not same("1.1", "1")
+    assert not same("'a'", "0.5")
+    assert not same("'a  b'", "'a b'")
+
+
+def case(number: int, source: str, **more: bool) -> Case:
+    return Case(id=f"g{number}", source=source, origin="generated", **more)
+
+
+def test_the_suite_takes_in_what_it_does_not_have() -> None:
+    yours = Case(id="y1", source="assert f(9) == 1", origin="yours")
+    suite = (
+        yours,
+        case(1, "assert f(1) == 1"),
+        case(2, "x = 2\nassert f(x) == 1"),
+        case(3, "assert not f(3)", disputed=True),
+        case(4, "assert sorted(f(4)) == []"),
+    )
+    splits = [
+        {"call": "f(1)", "value": "1", "disputed": False},  # as the suite has it
+        {"call": "f(2)", "value": "7", "disputed": False},  # against the suite
+        {"call": "f(3)", "value": "False", "disputed": False},  # disputed before
+        {"call": "f(9)", "value": "2", "disputed": False},  # never: all voters pass yours
+        {"call": "f(5)", "value": "0.5", "disputed": True},
+        {"call": "f(6)", "value": "6", "disputed": True},
+    ]
+    found = with_splits(suite, "f", splits)
+    assert [one.disputed for one in found[:5]] == [False, False, True, True, False]
+    assert found[0] == yours
+    assert [(one.id, one.disputed) for one in found[5:]] == [
+        ("g5", False),
+        ("g6", False),
+        ("g7", True),
+    ]
+    assert found[5].source == "assert f(2) == 7"
+    assert "got" in found[7].source  # a float, compared as such
