@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from fake_ollama import FakeOllama
+from flask.testing import FlaskClient
 from play import Play
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from web_services import Web, web
 
 CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -21,6 +23,7 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WAIT_MS = 20_000
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -49,3 +52,30 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page on which no script may fail."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Web]:
+    """The app over services of its own, not served."""
+    with web(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(site: Web) -> FlaskClient:
+    """Requests to the app without a server."""
+    return site.app.test_client()

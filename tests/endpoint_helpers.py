@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -186,3 +187,13 @@ def saying(*parts: bytes, pause_s: float = 0.0) -> Handler:
             server.stopped.wait(pause_s)
 
     return handle
+
+
+def wait_for(happened: Callable[[], bool], timeout_s: float = 0.02) -> bool:
+    """Whether it happens within so many seconds."""
+    end = time.monotonic() + timeout_s
+    while not happened():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.0005)
+    return True

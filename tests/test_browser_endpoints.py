@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from fake_ollama import FakeOllama, Reply
 from fake_pull import PullingOllama
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from test_qualify import able
 from web_services import served, web
 
 from core.config import load
-
-WAIT_MS = 20_000
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(WAIT_MS)
-    expect.set_options(timeout=WAIT_MS)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    context.close()
-    assert errors == []
 
 
 def test_a_model_is_pulled_measured_and_its_endpoint_given_a_weight(

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import yaml
 from fake_ollama import FakeOllama, Reply
 from play import BROKEN, GOOD, Play, fenced, write_config
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from test_run_command import started
-
-WAIT_MS = 20_000
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(WAIT_MS)
-    expect.set_options(timeout=WAIT_MS)
-    errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    context.close()
-    assert errors == []
 
 
 def ask(page: Page, url: str, goal: str) -> None:

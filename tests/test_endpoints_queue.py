@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from endpoint_helpers import MODEL, Clock
+from endpoint_helpers import MODEL, Clock, wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -257,12 +257,3 @@ def test_nobody_who_waits_is_forgotten(runs: list[str | None], slots: int) -> No
     for lease in held:
         rot.release(lease)
     assert rot.view(one).in_flight == 0
-
-
-def wait_for(happened: Callable[[], bool], timeout_s: float = 0.02) -> bool:
-    end = time.monotonic() + timeout_s
-    while not happened():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.0005)
-    return True

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from endpoint_helpers import HELLO, MODEL, Recorder, ask, config
+from endpoint_helpers import HELLO, MODEL, Recorder, ask, config, wait_for
 from fake_ollama import FakeOllama, Reply
 
 from core.cancel import Cancel
@@ -18,15 +17,6 @@ from core.endpoints.faults import Effect
 from core.endpoints.lease import Wanted
 from core.endpoints.rotation import Rotation
 from core.errors import Cancelled, NoEndpointLeft
-
-
-def wait_for(happened: Callable[[], bool], timeout_s: float = 0.02) -> bool:
-    end = time.monotonic() + timeout_s
-    while not happened():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.0005)
-    return True
 
 
 class Queued(Recorder):

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import asked_runs
 import pytest
 from flask.testing import FlaskClient
-from web_services import Web, web
+from web_services import Web
 
 from core import events as ev
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def browser(site: Web) -> FlaskClient:
-    return site.app.test_client()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,13 @@ import requests
 import run_scripts
 import sqlalchemy as sa
 from flask.testing import FlaskClient
-from web_services import Web, served, web
+from web_services import Web, served
 
 from core.events import event_from_dict, event_to_dict
 from core.log import storage_errors
 
 # Deep enough for any code that recurses, and yet read by every Python's parser.
 DEEP = b'{"goal": ' + b"[" * 400 + b"]" * 400 + b"}"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

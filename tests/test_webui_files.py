@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import run_scripts
 from flask.testing import FlaskClient
 from test_tryout import PROGRAM, written
 from test_webui_pages import token
-from web_services import Web, web
+from web_services import Web
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse, encode_multipart
 
@@ -28,17 +27,6 @@ from webui.tries import MAX_KEPT, LastTries, Shown
 
 EVIL = "<script>alert(1)</script>"
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def browser(site: Web) -> FlaskClient:
-    return site.app.test_client()
 
 
 def post(browser: FlaskClient, path: str, *files: tuple[bytes, str], **fields: str) -> TestResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +16,6 @@ from core.config.restart import waiting
 from webui import limits
 
 ONE_ROLE = "ollama: {models: {overseer: a}}\n"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def browser(site: Web) -> FlaskClient:
-    return site.app.test_client()
 
 
 def send(site: Web, browser: FlaskClient, **changed: str) -> TestResponse:

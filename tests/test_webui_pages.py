@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,17 +25,6 @@ from webui import lineage, render
 
 EMPTY: Mapping[str, bytes] = {}
 EVIL = "<script>alert(1)</script><hx-partial hx-target='#run'>"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def browser(site: Web) -> FlaskClient:
-    return site.app.test_client()
 
 
 def token(browser: FlaskClient) -> str:

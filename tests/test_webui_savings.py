@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import run_scripts
 from flask.testing import FlaskClient
 from markupsafe import escape
 from prometheus_client.parser import text_string_to_metric_families
-from web_services import Web, web
+from web_services import Web
 
 from core import events as ev
 from core.savings import of_run
@@ -21,12 +20,6 @@ from core.state import RunState, apply, fold
 from webui import render
 
 STRONG = "qwen2.5-coder:14b"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture
