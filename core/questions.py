@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.events import Case, CaseResult
-from core.reading.asserts import is_constant
+from core.reading.asserts import compared
 from core.reading.floats import exact
 from core.reading.pysource import NOT_PYTHON, parse
 from core.state import CandidateState, RunState
@@ -141,16 +141,5 @@ def shown(case: Case) -> str:
 def sides(source: str) -> tuple[str, str]:
     """What the case's last assert compares, as source: the call and the expected; else '', ''."""
     tree = parse(source)
-    last = tree.body[-1] if tree is not None and tree.body else None
-    if not isinstance(last, ast.Assert):
-        return "", ""
-    match last.test:
-        case ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[right]):
-            if is_constant(left) and not is_constant(right):
-                left, right = right, left
-            return ast.unparse(left), ast.unparse(right)
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return ast.unparse(operand), "False"
-        case ast.Call() as call:
-            return ast.unparse(call), "True"
-    return "", ""
+    found = compared(tree.body[-1]) if tree is not None and tree.body else None
+    return (ast.unparse(found[0]), ast.unparse(found[1])) if found else ("", "")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.events import Case
-from core.reading.asserts import comparison
+from core.reading.asserts import compared
 from core.reading.floats import TOLERANCE, exact, tolerant
 from core.reading.pysource import NOT_PYTHON, parse
 from core.reading.variations import variations
@@ -37,7 +37,7 @@ def same(one: str, other: str) -> bool:
     if isinstance(a, float) or isinstance(b, float):
         try:
             return math.isclose(a, b, rel_tol=1e-9, abs_tol=TOLERANCE)
-        except TypeError:
+        except (TypeError, OverflowError):  # not a number, or none that a float can hold
             return False
     return bool(a == b)
 
@@ -97,17 +97,10 @@ def _sides(source: str, name: str) -> tuple[str, str]:
     """A case's call and the value it expects, as `split` writes them; '' for what it lacks."""
     call = next(iter(variations([source], name, 1)), "")
     tree = parse(source)
-    last = exact(tree).body[-1] if tree is not None and tree.body else None
-    if not call or not isinstance(last, ast.Assert) or comparison(last) is None:
+    found = compared(exact(tree).body[-1]) if tree is not None and tree.body else None
+    if not call or found is None:
         return "", ""
-    match last.test:
-        case ast.Compare(left=left, comparators=[right]):
-            expected = left if isinstance(right, ast.Call) else right
-        case ast.UnaryOp():
-            expected = ast.Constant(value=False)
-        case _:
-            expected = ast.Constant(value=True)
     try:
-        return call, repr(ast.literal_eval(expected))
+        return call, repr(ast.literal_eval(found[1]))
     except (*NOT_PYTHON, TypeError):
         return "", ""

@@ -60,23 +60,27 @@ def is_closed(node: ast.AST, names: Iterable[str]) -> bool:
     return not elided and loaded(node) <= own | set(names) | BUILTINS
 
 
+def compared(statement: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
+    """Both sides of `assert left == right`, constant side last; else None.
+
+    `assert f(x)` and `assert not f(x)` compare with True and False.
+    """
+    match statement:
+        case ast.Assert(
+            test=ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[right])
+        ):
+            return (right, left) if is_constant(left) and not is_constant(right) else (left, right)
+        case ast.Assert(test=ast.UnaryOp(op=ast.Not(), operand=operand)):
+            return operand, ast.Constant(value=False)
+        case ast.Assert(test=ast.Call() as call):
+            return call, ast.Constant(value=True)
+    return None
+
+
 def comparison(statement: ast.stmt) -> tuple[str, str] | None:
-    """Fingerprints of both sides of `assert left == right`, constant side last; else None."""
-    if not isinstance(statement, ast.Assert):
-        return None
-    test = statement.test
-    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            return fingerprint(test.operand), fingerprint(ast.Constant(value=False))
-        if isinstance(test, ast.Call):
-            return fingerprint(test), fingerprint(ast.Constant(value=True))
-        return None
-    if not isinstance(test.ops[0], (ast.Eq, ast.Is)):
-        return None
-    left, right = test.left, test.comparators[0]
-    if is_constant(left) and not is_constant(right):
-        left, right = right, left
-    return fingerprint(left), fingerprint(right)
+    """Fingerprints of what `compared` gives."""
+    sides = compared(statement)
+    return (fingerprint(sides[0]), fingerprint(sides[1])) if sides else None
 
 
 def is_tautology(statement: ast.stmt) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain, islice, zip_longest
 from typing import Any
 
+from core.reading.asserts import compared
 from core.reading.floats import exact
 from core.reading.pysource import NOT_PYTHON, parse
 
@@ -70,7 +71,7 @@ def _near(row: _Row, known: Sequence[_Row], lowest: float) -> Iterator[_Row]:
 def _calls(source: str, name: str) -> Iterator[_Row]:
     """The call of `name` whose value the case compares, if it can be read.
 
-    One inside another expression is left out: `sorted(f(x))` leaves f free in what order it gives.
+    Only equality fixes a value: `sorted(f(x)) == [1, 2]` and `f(x) in (1, 2)` leave f free.
     """
     tree = parse(source) if len(source) <= _LONGEST_CASE else None
     if tree is None or not tree.body:
@@ -80,7 +81,7 @@ def _calls(source: str, name: str) -> Iterator[_Row]:
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
-    for node in _compared(exact(tree).body[-1]):
+    for node in compared(exact(tree).body[-1]) or ():
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
         given = [*node.args, *(word.value for word in node.keywords)]
@@ -92,17 +93,6 @@ def _calls(source: str, name: str) -> Iterator[_Row]:
             yield _Row(tuple(labels), tuple(map(ast.literal_eval, plain)))
         except (*NOT_PYTHON, TypeError):
             continue
-
-
-def _compared(statement: ast.stmt) -> list[ast.expr]:
-    match statement:
-        case ast.Assert(test=ast.Compare(left=left, comparators=[right])):
-            return [left, right]
-        case ast.Assert(test=ast.UnaryOp(op=ast.Not(), operand=operand)):
-            return [operand]
-        case ast.Assert(test=test):
-            return [test]
-    return []
 
 
 def _exchanged(value: Any, others: Iterable[Any]) -> Iterator[Any]:
