@@ -12,7 +12,7 @@ from fake_ollama import FakeOllama
 from flask.testing import FlaskClient
 from play import Play
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from web_services import Web, web
+from web_services import Web, served, web
 
 CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -70,9 +70,16 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Web]:
-    """The app over services of its own, not served."""
+    """The app over services of its own; with `served_site` also on a server."""
     with web(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def served_site(site: Web) -> Iterator[None]:
+    """The same app on a real server, at `site.url`."""
+    with served(site):
+        yield
 
 
 @pytest.fixture

@@ -6,22 +6,18 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 import run_scripts
 from playwright.sync_api import Browser, Page, expect
-from web_services import Web, served, web
+from web_services import Web
 
 from core import events as ev
 
 CHUNK = 65536
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened, served(opened):
-        yield opened
+pytestmark = pytest.mark.usefixtures("served_site")
 
 
 @pytest.fixture

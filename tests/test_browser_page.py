@@ -78,10 +78,7 @@ FAULTS = r"""() => {
 }"""
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened, served(opened):
-        yield opened
+pytestmark = pytest.mark.usefixtures("served_site")
 
 
 @pytest.fixture

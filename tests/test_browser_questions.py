@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import asked_runs
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from test_browser_page import FAULTS
 from test_browser_try import open_page
-from web_services import Web, served, web
+from web_services import Web
 
 from core import events as ev
 
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened, served(opened):
-        yield opened
+pytestmark = pytest.mark.usefixtures("served_site")
 
 
 @pytest.fixture

@@ -11,17 +11,14 @@ import run_scripts
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 from test_browser_page import FAULTS
 from test_tryout import PROGRAM, written
-from web_services import Web, served, web
+from web_services import Web
 
 from core import events as ev
 
 SMALL: FilePayload = {"name": "b.txt", "mimeType": "text/plain", "buffer": b"B"}
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened, served(opened):
-        yield opened
+pytestmark = pytest.mark.usefixtures("served_site")
 
 
 def open_page(chromium: Browser, **options: object) -> tuple[BrowserContext, Page]:

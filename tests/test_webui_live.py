@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 import run_scripts
 import websocket
-from web_services import Web, served, web
+from web_services import Web
 
 import webui
 from core import events as ev
@@ -21,10 +19,7 @@ PARTIAL = re.compile(r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</
 REGION = re.compile(r'(<section class="region[^"]*" id="r-(\w+)"[^>]*>)(.*?)(</section>)', re.S)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Web]:
-    with web(tmp_path) as opened, served(opened):
-        yield opened
+pytestmark = pytest.mark.usefixtures("served_site")
 
 
 def connect(site: Web, run_id: str, after: object = -1, **options: object) -> websocket.WebSocket:
