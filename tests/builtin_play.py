@@ -13,10 +13,9 @@ from play import Play, write_config
 import core.services
 from core.cancel import Cancel
 from core.embedded import LARGE, SMALL
+from core.embedded.models import SMALL_ROLES
 from core.events import Role
 from core.services import Services, open_services
-
-SMALL_ROLES: tuple[Role, ...] = ("generator", "triage")
 
 
 class PlayedBuiltin:

@@ -13,13 +13,13 @@ from fake_ollama import FakeOllama, Reply
 from core.services import Services, open_services
 from core.state import RunState, fold
 
-BEGINNINGS = {
+MARKS = {
+    "Does this code do what the goal asks?": "triage",
+    "Rate this code from 0 to 10": "evaluate",
     "You plan small": "strategy",
     "Complete this": "code",
     "Write test cases": "tests",
     "The code below": "escalate",
-    "Does this code": "triage",
-    "Rate this": "evaluate",
 }
 GOOD = "def add(a, b):\n    return a + b\n"
 BROKEN = "def add(a, b)  # Missing colon!\n    return a + b\n"
@@ -49,7 +49,7 @@ class Play:
 
     def __call__(self, body: dict[str, Any]) -> Answer:
         prompt = body["messages"][-1]["content"]
-        purpose = next(p for start, p in BEGINNINGS.items() if prompt.startswith(start))
+        purpose = next(p for mark, p in MARKS.items() if mark in prompt)
         lines: Lines = getattr(self, purpose)
         turn = self.asked.count(purpose)
         self.asked.append(purpose)

