@@ -21,7 +21,7 @@ from core.embedded import LARGE, SMALL
 from core.events import Case, TestsWritten
 from core.reading.pysource import NOT_PYTHON
 from core.reading.variations import variations
-from core.splits import Values, differ, split, with_splits
+from core.splits import Values, agreed, differ, split, with_splits
 from core.testing import execute, run_cases
 from core.tools import Skill
 
@@ -40,11 +40,14 @@ def confirm(context: Context, skills: Sequence[Skill]) -> None:
     Where the two differ a third program, by the larger one again, votes. What two of them give
     becomes a generated case; where no two agree the case is disputed, and the first draft stands.
     The larger model may outvote the smaller by saying the same twice.
+
+    Without a case of the user's all others are the small model's, so a first draft that fails them
+    is compared as well, and what all agree on becomes a case too.
     """
     wanted = context.recorded("confirm", lambda: _wanted(context))
     calls = wanted["calls"]
     given = {FIRST: _values(context, FIRST, calls, skills)} if calls else {}
-    if not any(given.values()):
+    if not any(given.values()) and not (calls and wanted["alone"]):
         return
     for number in range(wanted["further"]):
         if not _write(context, number, skills):
@@ -53,22 +56,27 @@ def confirm(context: Context, skills: Sequence[Skill]) -> None:
         execute(context, name, skills)
         if _has_vote(context, name):
             given[name] = _values(context, name, calls, skills)
-        if not any(differ(given, call) for call in calls):
-            return
-    _add_cases(context, given, calls, skills)
+        splits = any(differ(given, call) for call in calls)
+        if not splits and (agreed(given, calls) or not wanted["alone"]):
+            break
+    _add_cases(context, given, calls, skills, alone=wanted["alone"])
 
 
 def _wanted(context: Context) -> dict[str, Any]:
-    """The calls to compare on, none where nobody is asked, and how many further programs."""
+    """The calls to compare on, none where nobody is asked, and how many further programs.
+
+    `alone` where no case is the user's.
+    """
     state = context.state()
     first = state.candidate(FIRST)
     calls: tuple[str, ...] = ()
-    by_small = first is not None and first.passes and first.model == SMALL.name
+    alone = not any(case.is_yours and case.counts for case in state.cases)
+    by_small = first is not None and first.model == SMALL.name and (first.passes or alone)
     if by_small and context.is_builtin("escalation"):
-        sources = [case.source for case in state.cases if case.counts]
+        sources = [case.source for case in state.cases if case.counts or alone]
         calls = variations(sources, state.name, INPUTS)
     further = min(FURTHER, context.ports.config().run.builtin_drafts)
-    return {"calls": list(calls), "further": further}
+    return {"calls": list(calls), "further": further, "alone": alone}
 
 
 def _write(context: Context, number: int, skills: Sequence[Skill]) -> bool:
@@ -124,13 +132,21 @@ def _value(case: Mapping[str, Any]) -> str:
 
 
 def _add_cases(
-    context: Context, given: Mapping[str, Values], calls: Sequence[str], skills: Sequence[Skill]
+    context: Context,
+    given: Mapping[str, Values],
+    calls: Sequence[str],
+    skills: Sequence[Skill],
+    *,
+    alone: bool,
 ) -> None:
-    splits = context.recorded("split", lambda: split(given, calls))
-    if not splits:
+    def work() -> list[dict[str, Any]]:
+        return [*split(given, calls), *(agreed(given, calls) if alone else ())]
+
+    found = context.recorded("split", work)
+    if not found:
         return
     state = context.state()
-    written = TestsWritten(cases=with_splits(state.cases, state.name, splits))
+    written = TestsWritten(cases=with_splits(state.cases, state.name, found))
     context.writer.write(written, key="split")
     for name in given:
         execute(context, name, skills, again="split")

@@ -22,11 +22,11 @@ HIGHEST_TEMPERATURE = 0.9
 
 
 def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
-    """Up to `run.builtin_drafts` further drafts, each tested, until one passes."""
+    """Up to `run.builtin_drafts` further drafts, each tested, until one passes or nothing can."""
     first, end = context.recorded("drafts", lambda: _wanted(context))
     for number in range(first, end):
         # Recorded, because a replay sees the later executions in the log too.
-        if context.recorded(f"enough-{number}", lambda: _one_passes(context)):
+        if context.recorded(f"enough-{number}", lambda: _is_enough(context)):
             return
         name = draft_name(number)
         with context.writer.stage("code", name):
@@ -54,8 +54,11 @@ def write_draft(context: Context, number: int, skills: Sequence[Skill]) -> str:
     return answer.model
 
 
-def _one_passes(context: Context) -> bool:
-    return any(candidate.passes for candidate in context.state().candidates)
+def _is_enough(context: Context) -> bool:
+    state = context.state()
+    return any(candidate.passes for candidate in state.candidates) or not any(
+        case.counts for case in state.cases
+    )
 
 
 def _wanted(context: Context) -> tuple[int, int]:

@@ -29,6 +29,10 @@ REPAIR = "r1"
 # From this attempt on the last one is written afresh.
 FRESH_FROM = 3
 FRESH_TEMPERATURE = 0.6
+NO_CASE_LEFT = (
+    "All generated cases are disputed, so nothing tells right code from wrong. "
+    "Confirm one, or add an example to the goal, such as f(2) == 4."
+)
 
 
 def repair(context: Context, skills: Sequence[Skill]) -> None:
@@ -58,8 +62,12 @@ def _is_repairable(context: Context) -> bool:
 def escalate(context: Context, skills: Sequence[Skill]) -> None:
     """At most `run.attempts` tries of the stronger model, each tested.
 
-    Ends early when one passes, or when the same code or the same error comes back.
+    Ends early when one passes, or when the same code or the same error comes back; never begins
+    where no case is left to pass.
     """
+    if context.recorded("no-case-left", lambda: _no_case_left(context)):
+        context.writer.write(EscalationEnded(reason=NO_CASE_LEFT), key="escalation-ended")
+        return
     of = context.recorded("attempts", lambda: _wanted(context))
     for attempt in range(1, of + 1):
         # A replay sees later candidates in the log too, and must decide as it did the first time.
@@ -75,6 +83,10 @@ def escalate(context: Context, skills: Sequence[Skill]) -> None:
         if ended:
             context.writer.write(EscalationEnded(reason=ended), key="escalation-ended")
             return
+
+
+def _no_case_left(context: Context) -> bool:
+    return not any(case.counts for case in context.state().cases)
 
 
 def _wanted(context: Context) -> int:

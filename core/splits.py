@@ -1,4 +1,4 @@
-"""Where programs give different values for the same calls, as test cases.
+"""What several programs give for the same calls, as test cases.
 
 Pure: from values to cases.
 """
@@ -59,15 +59,26 @@ def split(given: Mapping[str, Values], calls: Sequence[str]) -> list[dict[str, A
     return sorted(found, key=lambda one: bool(one["disputed"]))
 
 
+def agreed(given: Mapping[str, Values], calls: Sequence[str]) -> list[dict[str, Any]]:
+    """The calls for which at least two programs give something, and all of them the same."""
+    found: list[dict[str, Any]] = []
+    for call in calls:
+        values = [values[call] for values in given.values() if call in values]
+        if len(values) >= AGREEING and not differ(given, call):
+            found.append({"call": call, "value": values[0], "disputed": False})
+    return found
+
+
 def with_splits(
     cases: Sequence[Case], name: str, splits: Sequence[Mapping[str, Any]]
 ) -> tuple[Case, ...]:
-    """The suite of function `name` with what `split` found, at most SPLIT_CASES new cases.
+    """The suite of function `name` with what was found, at most SPLIT_CASES new cases.
 
-    A generated case that expects another value than two programs give is disputed. What the suite
-    has already, and be it as rejected, is not added again.
+    A generated case that expects another value than two programs give is disputed, and so is one of
+    whose call no two give the same. What the suite has already, and be it as rejected, is not added
+    again.
     """
-    clear = {one["call"]: one["value"] for one in splits if not one["disputed"]}
+    found = {one["call"]: one for one in splits}
     known = [_sides(case.source, name) for case in cases]
     new = [
         one
@@ -76,7 +87,9 @@ def with_splits(
     ]
     before = [
         replace(case, disputed=True)
-        if case.origin == "generated" and call in clear and not same(clear[call], value)
+        if case.origin == "generated"
+        and (one := found.get(call))
+        and (one["disputed"] or not same(one["value"], value))
         else case
         for case, (call, value) in zip(cases, known, strict=True)
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from builtin_play import builtin_services
 from fake_ollama import Reply
-from play import GOOD, WRONG, Play, carry_out, fenced
+from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced
 
 from core.state import RunState
 
@@ -20,6 +20,7 @@ GOAL = '''def add(a, b):
     1
     """
 '''
+BARE_GOAL = 'def add(a, b):\n    """The sum."""\n'
 MORE_GOAL = GOAL.replace("    >>> add(1, 0)\n    1\n", "")
 ALIKE = "def add(a, b):\n    return b + a\n"
 
@@ -47,8 +48,8 @@ def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) 
     assert [case.origin for case in state.cases] == ["yours", "yours"]
     assert "2 candidates, written independently, pass them." in state.finished.reason
     # Beside two cases of the user's a small model's would decide nothing.
-    assert small.asked == ["code", "triage"]
-    assert large.asked == ["code", "evaluate"]
+    assert small.asked == ["code", "triage", "evaluate"]
+    assert large.asked == ["code"]
 
 
 def test_where_they_differ_a_third_votes_and_what_two_give_is_a_case(tmp_path: Path) -> None:
@@ -150,3 +151,47 @@ def test_the_drafts_after_a_failure_go_on_until_one_passes(tmp_path: Path) -> No
     large = Play(code=[fenced(WRONG), fenced(odd(7)), fenced(GOOD)])
     state = run(tmp_path, Play(code=fenced(WRONG)), large)
     assert (state.outcome, names(state)) == ("passed", ["c0", "d1", "d2"])
+
+
+WRONG_TESTS = "```python\nassert add(1, 2) == 4\nassert add(0, 4) == 5\n```"
+
+
+def test_without_examples_two_models_programs_outvote_the_small_ones_cases(tmp_path: Path) -> None:
+    small, large = Play(tests=WRONG_TESTS), Play(code=fenced(ALIKE))
+    state = run(tmp_path, small, large, BARE_GOAL)
+    assert state.finished is not None
+    assert (state.outcome, state.finished.candidate) == ("passed", "c0")
+    assert names(state) == ["c0", "d1"]
+    assert [case.source for case in state.cases if case.counts][0] == "assert add(1, 2) == 3"
+    assert [case.source for case in state.cases if case.disputed] == [
+        "assert add(1, 2) == 4",
+        "assert add(0, 4) == 5",
+    ]
+
+
+def test_without_examples_wrong_cases_do_not_make_wrong_code_pass(tmp_path: Path) -> None:
+    small = Play(code=fenced(odd(7)), tests="```python\nassert add(3, 1) == 7\n```")
+    state = run(tmp_path, small, Play(code=[fenced(GOOD), fenced(ALIKE)]), BARE_GOAL)
+    assert state.finished is not None
+    assert (state.outcome, state.finished.code) == ("passed", GOOD)
+
+
+def test_without_examples_code_that_cannot_run_leaves_the_vote_to_others(tmp_path: Path) -> None:
+    small = Play(code=fenced(BROKEN), tests=WRONG_TESTS)
+    state = run(tmp_path, small, Play(code=[fenced(GOOD), fenced(ALIKE)]), BARE_GOAL)
+    assert state.finished is not None
+    assert (state.outcome, state.finished.candidate) == ("passed", "d1")
+    assert names(state) == ["c0", "d1", "d2"]
+
+
+def test_without_examples_nothing_passes_that_no_two_agree_on(tmp_path: Path) -> None:
+    def off(by: int) -> str:
+        return fenced(f"def add(a, b):\n    return a + b + {by}\n")
+
+    others = Play(code=[off(by) for by in range(2, 9)], escalate=off(9))
+    state = run(tmp_path, Play(code=off(1), tests=WRONG_TESTS), others, BARE_GOAL)
+    assert state.finished is not None
+    assert state.outcome == "failed"
+    assert names(state) == ["c0", "d1", "d2"]
+    assert "add an example to the goal" in state.finished.reason
+    assert not state.escalations
