@@ -8,8 +8,10 @@ from itertools import combinations
 
 from bench.humaneval_figures import median, p90, paired, wilson
 from bench.humaneval_records import STRONGEST_ALONE, Record
+from core.verdict import AGREE, BY_LARGER
 
 ORDER = ("small", "large", "seed", "ours", STRONGEST_ALONE)
+VOTING = ("ours", STRONGEST_ALONE)
 NOTES = """\
 Solved: the final code, as it is, passes the task's official test, which no arm ever sees. Tasks
 whose official test the sandbox could not run are not judged, and count nowhere else. Intervals are
@@ -93,6 +95,8 @@ def _greens(arms: dict[str, list[Record]]) -> Iterator[Sequence[str]]:
         groups = {"all together": called}
         for record in called:
             groups.setdefault(_basis(record), []).append(record)
+        for record in called if arm in VOTING else ():
+            groups.setdefault(_witnesses(record), []).append(record)
         for basis, group in groups.items():
             right = _right(group)
             yield arm, basis, str(len(group)), str(right), *_share(right, len(group))
@@ -107,6 +111,14 @@ def _basis(record: Record) -> str:
     kinds = (("own cases", record.answer.own), ("generated cases", record.answer.generated))
     found = [kind for kind, (_, of) in kinds if of]
     return " and ".join(found) if len(found) > 1 else f"{found[0]} only" if found else "no case"
+
+
+def _witnesses(record: Record) -> str:
+    """Whose the code is, and whether another program agrees, as the verdict says."""
+    whose = "a later draft" if BY_LARGER in record.answer.reason else "the first draft"
+    if "Mended on" in record.answer.reason:
+        whose = "a mended one"
+    return f"{whose}, {'others agree' if AGREE in record.answer.reason else 'alone'}"
 
 
 def _pairs(arms: dict[str, list[Record]]) -> Iterator[Sequence[str]]:

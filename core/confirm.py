@@ -19,14 +19,17 @@ from core.dispute import voters
 from core.drafts import draft_name, write_draft
 from core.embedded import LARGE, SMALL
 from core.events import Case, TestsWritten
+from core.programs import independent
 from core.reading.pysource import NOT_PYTHON
 from core.reading.variations import variations
-from core.splits import Values, agreed, differ, split, with_splits
+from core.splits import Given, Values, findings, is_settled, telling, with_findings
 from core.testing import execute, run_cases
 from core.tools import Skill
 
 FIRST = "c0"
 FURTHER = 2
+# Without a case of the user's: three of one model count as two of different ones do.
+FURTHER_ALONE = 3
 INPUTS = 60
 # What a program gives is read out of the message of a case that fails. Messages lose runs of
 # spaces, so each piece between two spaces comes alone.
@@ -34,32 +37,36 @@ PROBE = "assert repr({call}).split(' ') == '?'"
 _GOT = re.compile(r": got (.+), expected '\?'$", re.DOTALL)
 
 
-def confirm(context: Context, skills: Sequence[Skill]) -> None:
-    """Hold a first draft that passes against one by the larger model.
+def confirm(context: Context, skills: Sequence[Skill]) -> int:
+    """Hold a first draft that passes against one by the larger model: how many were asked for.
 
     Where the two differ a third program, by the larger one again, votes. What two of them give
-    becomes a generated case; where no two agree the case is disputed, and the first draft stands.
-    The larger model may outvote the smaller by saying the same twice.
+    becomes a generated case; where no two agree the case is disputed, and the first draft stands by
+    the user's cases. The larger model may outvote the smaller by saying the same twice.
 
-    Without a case of the user's all others are the small model's, so a first draft that fails them
-    is compared as well, and what all agree on becomes a case too.
+    Without a case of the user's all others are the models' own guesses. So a first draft that fails
+    them is compared as well, what enough programs agree on becomes a case too, and enough are two
+    by different models, or three by one (core.programs.enough).
     """
     wanted = context.recorded("confirm", lambda: _wanted(context))
-    calls = wanted["calls"]
+    calls, alone = wanted["calls"], wanted["alone"]
     given = {FIRST: _values(context, FIRST, calls, skills)} if calls else {}
-    if not any(given.values()) and not (calls and wanted["alone"]):
-        return
+    if not any(given.values()) and not (calls and alone):
+        return 0
+    asked = 0
     for number in range(wanted["further"]):
-        if not _write(context, number, skills):
-            return
-        name = draft_name(number)
-        execute(context, name, skills)
-        if _has_vote(context, name):
-            given[name] = _values(context, name, calls, skills)
-        splits = any(differ(given, call) for call in calls)
-        if not splits and (agreed(given, calls) or not wanted["alone"]):
+        asked, name = number + 1, draft_name(number)
+        model = _write(context, number, skills)
+        if model:
+            execute(context, name, skills)
+        if model != LARGE.name:
             break
-    _add_cases(context, given, calls, skills, alone=wanted["alone"])
+        if _has_vote(context, name, alone):
+            given[name] = _values(context, name, calls, skills)
+        if is_settled(_findings(given, calls, alone), alone=alone):
+            break
+    _add_cases(context, _findings(given, calls, alone), skills, alone)
+    return asked
 
 
 def _wanted(context: Context) -> dict[str, Any]:
@@ -69,34 +76,44 @@ def _wanted(context: Context) -> dict[str, Any]:
     """
     state = context.state()
     first = state.candidate(FIRST)
+    alone = not any(case.is_yours for case in state.counted)
+    further = min(FURTHER_ALONE if alone else FURTHER, context.ports.config().run.builtin_drafts)
     calls: tuple[str, ...] = ()
-    alone = not any(case.is_yours and case.counts for case in state.cases)
     by_small = first is not None and first.model == SMALL.name and (first.passes or alone)
-    if by_small and context.is_builtin("escalation"):
-        sources = [case.source for case in state.cases if case.counts or alone]
-        calls = variations(sources, state.name, INPUTS)
-    further = min(FURTHER, context.ports.config().run.builtin_drafts)
+    if by_small and further and context.is_builtin("escalation"):
+        cases = state.cases if alone else state.counted
+        calls = variations([case.source for case in cases], state.name, INPUTS)
     return {"calls": list(calls), "further": further, "alone": alone}
 
 
-def _write(context: Context, number: int, skills: Sequence[Skill]) -> bool:
-    """Whether the larger model wrote a draft; its failure is shown, and leaves the first as is."""
-    name = draft_name(number)
-    with context.writer.stage("code", name):
+def _write(context: Context, number: int, skills: Sequence[Skill]) -> str:
+    """The model that wrote a draft, or '': a failure is shown, and leaves the first as it is."""
+    with context.writer.stage("code", draft_name(number)):
         try:
             # Where the larger model can't be had, the small one answers for it.
-            return write_draft(context, number, skills) == LARGE.name
+            return write_draft(context, number, skills)
         except StepFailed:
-            return False
+            return ""
 
 
-def _has_vote(context: Context, name: str) -> bool:
-    """Whether the candidate passes all of the user's cases."""
+def _has_vote(context: Context, name: str, alone: bool) -> bool:
+    """Whether the candidate passes all of the user's cases; `alone`, if it is one of its own."""
 
     def work() -> bool:
-        return any(one.candidate == name for one in voters(context.state()))
+        found = voters(context.state())
+        return any(one.candidate == name for one in (independent(found) if alone else found))
 
     return bool(context.recorded(f"votes-{name}", work))
+
+
+def _findings(
+    given: Mapping[str, Values], calls: Sequence[str], alone: bool
+) -> list[dict[str, Any]]:
+    by = [
+        Given(model=SMALL.name if name == FIRST else LARGE.name, values=values)
+        for name, values in given.items()
+    ]
+    return findings(by, calls, alone=alone)
 
 
 def _values(context: Context, name: str, calls: Sequence[str], skills: Sequence[Skill]) -> Values:
@@ -132,21 +149,19 @@ def _value(case: Mapping[str, Any]) -> str:
 
 
 def _add_cases(
-    context: Context,
-    given: Mapping[str, Values],
-    calls: Sequence[str],
-    skills: Sequence[Skill],
-    *,
-    alone: bool,
+    context: Context, found: Sequence[Mapping[str, Any]], skills: Sequence[Skill], alone: bool
 ) -> None:
-    def work() -> list[dict[str, Any]]:
-        return [*split(given, calls), *(agreed(given, calls) if alone else ())]
+    """Add what is telling to the suite, and execute again whatever ran without it."""
 
-    found = context.recorded("split", work)
-    if not found:
+    def work() -> dict[str, Any]:
+        ran = [one.candidate for one in context.state().candidates if one.execution is not None]
+        return {"found": telling(found, alone=alone), "again": ran}
+
+    wanted = context.recorded("split", work)
+    if not wanted["found"]:
         return
     state = context.state()
-    written = TestsWritten(cases=with_splits(state.cases, state.name, found))
+    written = TestsWritten(cases=with_findings(state.cases, state.name, wanted["found"]))
     context.writer.write(written, key="split")
-    for name in given:
+    for name in wanted["again"]:
         execute(context, name, skills, again="split")

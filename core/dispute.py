@@ -8,20 +8,16 @@ all of them fail, enough with the same other result, is disputed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from core.context import Context
 from core.events import CaseResult, TestsWritten
-from core.programs import independent
+from core.programs import enough, independent
 from core.state import CandidateState, RunState
 from core.testing import execute
 from core.tools import Skill
 
-AGREEING = 2
-# Without a case of the user's, candidates of one model may share its mistake.
-AGREEING_OF_ONE_MODEL = 3
 LONGEST_MESSAGE = 250
 
 
@@ -54,7 +50,7 @@ def voters(state: RunState) -> tuple[CandidateState, ...]:
 
     One that was shown what failed has seen the generated cases: it is no witness against them.
     """
-    yours = {case.id for case in state.cases if case.is_yours and case.counts}
+    yours = {case.id for case in state.counted if case.is_yours}
     return tuple(
         one
         for one in state.candidates
@@ -70,37 +66,30 @@ def outvoted(state: RunState, *, alone: bool = False) -> frozenset[str]:
     the user's cases 94 to 97 % is right, of its own cases far less.
     """
     witnesses = independent(voters(state))
-    yours = any(case.is_yours and case.counts for case in state.cases)
-    enough = (1 if alone else AGREEING) if yours else 0
+    yours = any(case.is_yours for case in state.counted)
+    one_is_enough = alone and yours
     return frozenset(
         case.id
-        for case in state.cases
-        if not case.is_yours and case.counts and _is_outvoted(case.id, witnesses, enough)
+        for case in state.counted
+        if not case.is_yours
+        and (against := _against(case.id, witnesses))
+        and (one_is_enough or enough(against, alone=not yours))
     )
 
 
-def _is_outvoted(case: str, witnesses: Sequence[CandidateState], enough: int) -> bool:
-    """Whether at least `enough` (0: by who they are) give the same other result, and none passes.
+def _against(case: str, witnesses: Sequence[CandidateState]) -> list[str]:
+    """The models of the most witnesses that give the same other result; none where one passes.
 
     Small models share their bugs: one that passes weighs more than several that fail alike.
     """
-    for_it = 0
-    against: Counter[str] = Counter()
-    models: dict[str, set[str]] = {}
+    against: dict[str, list[str]] = {}
     for witness in witnesses:
         result = next((r for r in _results(witness) if r.id == case), None)
-        if result is None:
-            continue
-        for_it += result.result == "passed"
-        if _says_another_value(result):
-            against[result.message] += 1
-            models.setdefault(result.message, set()).add(witness.model)
-    if not against or for_it:
-        return False
-    message, votes = against.most_common(1)[0]
-    if not enough:
-        enough = AGREEING if len(models[message]) > 1 else AGREEING_OF_ONE_MODEL
-    return votes >= enough
+        if result is not None and result.result == "passed":
+            return []
+        if result is not None and _says_another_value(result):
+            against.setdefault(result.message, []).append(witness.model)
+    return max(against.values(), key=len, default=[])
 
 
 def _results(candidate: CandidateState) -> tuple[CaseResult, ...]:

@@ -21,10 +21,13 @@ TEMPERATURE_STEP = 0.3
 HIGHEST_TEMPERATURE = 0.9
 
 
-def write_drafts(context: Context, skills: Sequence[Skill]) -> None:
-    """Up to `run.builtin_drafts` further drafts, each tested, until one passes or nothing can."""
-    first, end = context.recorded("drafts", lambda: _wanted(context))
-    for number in range(first, end):
+def write_drafts(context: Context, skills: Sequence[Skill], asked: int) -> None:
+    """Up to `run.builtin_drafts` drafts, each tested, until one passes or nothing can.
+
+    The first `asked` of them have been asked for already.
+    """
+    end = context.recorded("drafts", lambda: _wanted(context))
+    for number in range(asked, end):
         # Recorded, because a replay sees the later executions in the log too.
         if context.recorded(f"enough-{number}", lambda: _is_enough(context)):
             return
@@ -56,14 +59,10 @@ def write_draft(context: Context, number: int, skills: Sequence[Skill]) -> str:
 
 def _is_enough(context: Context) -> bool:
     state = context.state()
-    return any(candidate.passes for candidate in state.candidates) or not any(
-        case.counts for case in state.cases
-    )
+    return not state.counted or any(candidate.passes for candidate in state.candidates)
 
 
-def _wanted(context: Context) -> tuple[int, int]:
-    """Which drafts are still to be written: from this number on, up to before that one."""
-    if not context.is_builtin("escalation"):
-        return 0, 0
-    written = sum(one.candidate.startswith(DRAFT) for one in context.state().candidates)
-    return written, context.ports.config().run.builtin_drafts
+def _wanted(context: Context) -> int:
+    """How many drafts there may be in all."""
+    drafts = context.ports.config().run.builtin_drafts
+    return drafts if context.is_builtin("escalation") else 0

@@ -85,8 +85,8 @@ def _work(context: Context) -> None:
     _first_candidates(context, skills, tests, others)
     take_answers(context, "first")
     settle(context, "first", skills)
-    confirm(context, skills)
-    write_drafts(context, skills)
+    asked = confirm(context, skills)
+    write_drafts(context, skills, asked)
     repair(context, skills)
     escalate(context, skills)
     take_answers(context, "before-the-end", wait=True)
@@ -133,7 +133,8 @@ def _first_candidates(
 
 
 def _check_cases(context: Context) -> None:
-    if not any(case.counts for case in context.state().cases):
+    # A replay sees in the log what was disputed later.
+    if not context.recorded("cases-usable", lambda: bool(context.state().counted)):
         raise ModelAnswerError(
             "No usable test case could be written, so nothing is proved. Add an example to the "
             "goal, such as f(2) == 4, or use a stronger generator model"
@@ -180,7 +181,7 @@ def _write_end(context: Context, outcome: Outcome, reason: str) -> None:
             candidate=best.candidate if best else "",
             code=best.code if best else "",
             passed=best.passed if best else 0,
-            total=sum(case.counts for case in state.cases),
+            total=len(state.counted),
             strongest=context.strongest(),
             answers=state.weighed,
         ),

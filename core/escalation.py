@@ -29,9 +29,9 @@ REPAIR = "r1"
 # From this attempt on the last one is written afresh.
 FRESH_FROM = 3
 FRESH_TEMPERATURE = 0.6
-NO_CASE_LEFT = (
-    "All generated cases are disputed, so nothing tells right code from wrong. "
-    "Confirm one, or add an example to the goal, such as f(2) == 4."
+NOTHING_TO_MEND_BY = (
+    "When mending would have begun no case counted, so nothing told right code from wrong. Add an "
+    "example to the goal, such as f(2) == 4."
 )
 
 
@@ -54,7 +54,7 @@ def repair(context: Context, skills: Sequence[Skill]) -> None:
 
 def _is_repairable(context: Context) -> bool:
     best = best_candidate(context.state())
-    if best.execution is None or context.is_builtin("generator"):
+    if _no_case_left(context) or best.execution is None or context.is_builtin("generator"):
         return False
     return kind(best.execution) == "name"
 
@@ -66,7 +66,7 @@ def escalate(context: Context, skills: Sequence[Skill]) -> None:
     where no case is left to pass.
     """
     if context.recorded("no-case-left", lambda: _no_case_left(context)):
-        context.writer.write(EscalationEnded(reason=NO_CASE_LEFT), key="escalation-ended")
+        context.writer.write(EscalationEnded(reason=NOTHING_TO_MEND_BY), key="escalation-ended")
         return
     of = context.recorded("attempts", lambda: _wanted(context))
     for attempt in range(1, of + 1):
@@ -86,7 +86,7 @@ def escalate(context: Context, skills: Sequence[Skill]) -> None:
 
 
 def _no_case_left(context: Context) -> bool:
-    return not any(case.counts for case in context.state().cases)
+    return not context.state().counted
 
 
 def _wanted(context: Context) -> int:

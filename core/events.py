@@ -29,7 +29,7 @@ class Case:
 
     The candidate's names are in scope. `origin` is 'yours' for examples out of the user's goal and
     for what the user wrote in place of the case `instead_of`. `confirmed` and `rejected` are the
-    user's own word on a generated case.
+    user's own word on a generated case. `voted`: it expects what several programs give.
     """
 
     id: str
@@ -39,6 +39,7 @@ class Case:
     confirmed: bool = False
     rejected: bool = False
     instead_of: str = ""
+    voted: bool = False
 
     @property
     def is_yours(self) -> bool:

@@ -16,6 +16,20 @@ def same_program(a: str, b: str) -> bool:
         return a.split() == b.split()
 
 
+AGREEING = 2
+# Without a case of the user's, candidates of one model may share its mistake.
+AGREEING_OF_ONE_MODEL = 3
+
+
+def enough(models: Sequence[str], *, alone: bool) -> bool:
+    """Whether independent programs by these models that say the same outweigh another.
+
+    `alone` where no case is the user's.
+    """
+    of_one = alone and len(set(models)) == 1
+    return len(models) >= (AGREEING_OF_ONE_MODEL if of_one else AGREEING)
+
+
 def independent(candidates: Sequence[CandidateState]) -> tuple[CandidateState, ...]:
     """Without those that are the same program by the same model as an earlier one."""
     kept: list[CandidateState] = []

@@ -8,27 +8,68 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.events import Case
+from core.programs import enough
 from core.reading.asserts import compared
 from core.reading.floats import TOLERANCE, exact, tolerant
 from core.reading.pysource import NOT_PYTHON, parse
 from core.reading.variations import variations
 
-AGREEING = 2
-# The cases made where programs differ: one would do, more show the user what it is about.
-SPLIT_CASES = 3
+# The cases made of what programs give: one would do, more show the user what it is about.
+NEW_CASES = 3
 
 Values = Mapping[str, str]
 """What a program gives, by call, as a literal's source; nothing for a call that ends otherwise."""
 
 
-def differ(given: Mapping[str, Values], call: str) -> bool:
-    """Whether two programs give something else for the call."""
-    values = [values[call] for values in given.values() if call in values]
-    return not all(same(values[0], value) for value in values[1:])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a program by `model` gives."""
+
+    model: str
+    values: Values
+
+
+def findings(given: Sequence[Given], calls: Sequence[str], *, alone: bool) -> list[dict[str, Any]]:
+    """The calls for which at least two programs give a value: that which the most give.
+
+    `split` where they differ, `disputed` where too few give the same (core.programs.enough); the
+    value of a disputed one is a further program's than the first.
+    """
+    found: list[dict[str, Any]] = []
+    for call in calls:
+        values = [(one.values[call], one.model) for one in given if call in one.values]
+        if len(values) < 2:
+            continue
+        votes = [[by for other, by in values if same(value, other)] for value, _ in values]
+        most = max(votes, key=len)
+        clear = enough(most, alone=alone)
+        value = values[votes.index(most) if clear else 1][0]
+        split = len(most) < len(values)
+        found.append({"call": call, "value": value, "disputed": not clear, "split": split})
+    return found
+
+
+def is_settled(found: Sequence[Mapping[str, Any]], *, alone: bool) -> bool:
+    """Whether no further program is needed: none differs in dispute, and `alone` some are clear."""
+    if any(one["split"] and one["disputed"] for one in found):
+        return False
+    return not alone or any(not one["disputed"] for one in found)
+
+
+def telling(found: Sequence[Mapping[str, Any]], *, alone: bool) -> list[dict[str, Any]]:
+    """What is worth a case: where programs differ, and `alone` also what they agree on.
+
+    That nothing is returned by any of them proves nothing.
+    """
+    agreed = (
+        [one for one in found if not one["disputed"] and one["value"] != "None"] if alone else []
+    )
+    kept = [dict(one) for one in found if one["split"] or one in agreed]
+    return sorted(kept, key=lambda one: (bool(one["disputed"]), not one["split"]))
 
 
 def same(one: str, other: str) -> bool:
@@ -42,53 +83,28 @@ def same(one: str, other: str) -> bool:
     return bool(a == b)
 
 
-def split(given: Mapping[str, Values], calls: Sequence[str]) -> list[dict[str, Any]]:
-    """The calls on which programs differ, each with the value that the most give.
-
-    First those on which two agree; of the others, `disputed`, the value is a further program's.
-    """
-    found: list[dict[str, Any]] = []
-    for call in calls:
-        if not differ(given, call):
-            continue
-        values = [values[call] for values in given.values() if call in values]
-        votes = [sum(same(value, other) for other in values) for value in values]
-        clear = max(votes) >= AGREEING
-        value = values[votes.index(max(votes))] if clear else values[1]
-        found.append({"call": call, "value": value, "disputed": not clear})
-    return sorted(found, key=lambda one: bool(one["disputed"]))
-
-
-def agreed(given: Mapping[str, Values], calls: Sequence[str]) -> list[dict[str, Any]]:
-    """The calls for which at least two programs give something, and all of them the same."""
-    found: list[dict[str, Any]] = []
-    for call in calls:
-        values = [values[call] for values in given.values() if call in values]
-        if len(values) >= AGREEING and not differ(given, call):
-            found.append({"call": call, "value": values[0], "disputed": False})
-    return found
-
-
-def with_splits(
-    cases: Sequence[Case], name: str, splits: Sequence[Mapping[str, Any]]
+def with_findings(
+    cases: Sequence[Case], name: str, found: Sequence[Mapping[str, Any]]
 ) -> tuple[Case, ...]:
-    """The suite of function `name` with what was found, at most SPLIT_CASES new cases.
+    """The suite of function `name` with what is telling, at most NEW_CASES new cases.
 
-    A generated case that expects another value than two programs give is disputed, and so is one of
-    whose call no two give the same. What the suite has already, and be it as rejected, is not added
-    again.
+    A generated case that expects another value than enough programs give is disputed, and so is one
+    of whose call too few give the same. What the suite has already, and be it as rejected, is not
+    added again, and nothing about a call on which the user has spoken.
     """
-    found = {one["call"]: one for one in splits}
+    by_call = {one["call"]: one for one in found}
     known = [_sides(case.source, name) for case in cases]
+    spoken = {call for case, (call, _) in zip(cases, known, strict=True) if case.is_yours}
     new = [
         one
-        for one in splits
-        if not any(call == one["call"] and same(value, one["value"]) for call, value in known)
+        for one in found
+        if one["call"] not in spoken
+        and not any(call == one["call"] and same(value, one["value"]) for call, value in known)
     ]
     before = [
         replace(case, disputed=True)
         if case.origin == "generated"
-        and (one := found.get(call))
+        and (one := by_call.get(call))
         and (one["disputed"] or not same(one["value"], value))
         else case
         for case, (call, value) in zip(cases, known, strict=True)
@@ -100,8 +116,9 @@ def with_splits(
             source=tolerant(f"assert {one['call']} == {one['value']}"),
             origin="generated",
             disputed=one["disputed"],
+            voted=True,
         )
-        for place, one in enumerate(new[:SPLIT_CASES])
+        for place, one in enumerate(new[:NEW_CASES])
     ]
     return (*before, *made)
 

@@ -166,6 +166,11 @@ class RunState:
     ended_as: ev.Outcome | None = None
 
     @property
+    def counted(self) -> tuple[ev.Case, ...]:
+        """The cases that have a say in the verdict."""
+        return tuple(case for case in self.cases if case.counts)
+
+    @property
     def outcome(self) -> ev.Outcome | None:
         """How it ended; None while it is under way."""
         return self.finished.outcome if self.finished else None

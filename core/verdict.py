@@ -6,10 +6,15 @@ import math
 from collections import Counter
 
 from core.answer_words import rests_on
+from core.embedded import LARGE
 from core.packet import first_error, head
 from core.programs import independent
+from core.sandbox import NO_CASE_RAN
 from core.state import CandidateState, RunState
 from core.suite import Counts, counts
+
+AGREE = "candidates, written independently, pass them."
+BY_LARGER = "Written afresh by the larger model."
 
 
 def best_candidate(state: RunState, before: int | None = None) -> CandidateState:
@@ -17,11 +22,11 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
 
     One that passes; else most of your cases passed, then CodeT's score (arXiv 2207.10397): the
     cases passed, times the square root of how many independent candidates behave alike; then the
-    newest. With `before`, only candidates of earlier attempts than that count. ValueError when
-    there is no candidate yet.
+    newest. Where no case is left one that can be imported, and the larger built-in model's first
+    draft, else the earliest. With `before`, only candidates of earlier attempts than that count.
+    ValueError when there is no candidate yet.
     """
-    yours = {case.id for case in state.cases if case.is_yours and case.counts}
-
+    yours = {case.id for case in state.counted if case.is_yours}
     counted = [c for c in state.candidates if before is None or c.attempt < before]
     alike = Counter(behaviour(candidate) for candidate in independent(counted))
 
@@ -32,10 +37,18 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
         passed = candidate.passed_ids
         if candidate.passes:
             return (True, 0, 0.0, -place)  # the first did it, at the least cost
+        if not state.counted:
+            runs, draft = candidate.execution.message == NO_CASE_RAN, by_larger(candidate)
+            return (False, int(runs), float(draft), -place)
         score = len(passed) * math.sqrt(alike[behaviour(candidate)] or 1)
         return (False, len(passed & yours), score, place)
 
     return counted[max(range(len(counted)), key=worth)]
+
+
+def by_larger(candidate: CandidateState) -> bool:
+    """Whether the larger built-in model wrote it afresh."""
+    return candidate.candidate.startswith("d") and candidate.model == LARGE.name
 
 
 def behaviour(candidate: CandidateState) -> tuple[tuple[str, str, str], ...]:
@@ -47,21 +60,24 @@ def behaviour(candidate: CandidateState) -> tuple[tuple[str, str, str], ...]:
 def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str:
     """By how many cases of which kind it passed."""
     suite = counts(state.cases, best.execution.cases if best.execution else ())
-    text = f"Passes all {_cases(suite.total)}: {_kinds(suite)}."
+    voted = sum(case.voted and not case.is_yours for case in state.counted)
+    text = f"Passes all {_cases(suite.total)}: {_kinds(suite, voted)}."
     if suite.disputed:
         be = "is" if suite.disputed == 1 else "are"
         text += f" {suite.disputed} generated {be} disputed and not counted: code that passes"
         text += f" {'all of yours' if suite.yours_total else 'the others'} gives another result."
     agreeing = independent([one for one in state.candidates if one.passes and one.is_fresh])
     if len(agreeing) > 1:
-        text += f" {len(agreeing)} candidates, written independently, pass them."
+        text += f" {len(agreeing)} {AGREE}"
+    else:
+        text += " No second program confirms it."
     text += rests_on(state.cases)
     afresh = {one.attempt for one in state.escalations if one.afresh}
     if best.attempt:
         how = "Written afresh" if best.attempt in afresh else "Mended"
         text += f" {how} on attempt {best.attempt}."
-    elif best.candidate.startswith("d"):
-        text += " Written afresh by the larger model."
+    elif by_larger(best):
+        text += f" {BY_LARGER}"
     elif best.candidate.startswith("r"):
         text += " Its missing name was mended by the model itself."
     if used:
@@ -83,8 +99,10 @@ def _cases(count: int) -> str:
     return f"{count} case" if count == 1 else f"{count} cases"
 
 
-def _kinds(suite: Counts) -> str:
+def _kinds(suite: Counts, voted: int) -> str:
     parts = [f"{suite.yours_total} of your own"] if suite.yours_total else []
-    if suite.generated_total:
-        parts.append(f"{suite.generated_total} generated")
+    if suite.generated_total > voted:
+        parts.append(f"{suite.generated_total - voted} generated")
+    if voted:
+        parts.append(f"{voted} that several programs agree on")
     return ", ".join(parts)

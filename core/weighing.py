@@ -91,7 +91,7 @@ class Weigher:
             candidate=best.candidate,
             code=best.code,
             passed=best.passed,
-            total=sum(case.counts for case in state.cases),
+            total=len(state.counted),
             answers=state.weighed,
         )
         return [*self._skill(state, best), revised]

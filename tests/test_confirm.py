@@ -63,7 +63,7 @@ def test_where_they_differ_a_third_votes_and_what_two_give_is_a_case(tmp_path: P
     first = state.candidate("c0")
     assert first is not None
     assert not first.passes
-    assert f"2 of your own, {len(made)} generated" in state.finished.reason
+    assert f"2 of your own, {len(made)} that several programs agree" in state.finished.reason
 
 
 def test_the_first_stands_where_the_third_agrees_with_it(tmp_path: Path) -> None:
@@ -154,34 +154,43 @@ def test_the_drafts_after_a_failure_go_on_until_one_passes(tmp_path: Path) -> No
 
 
 WRONG_TESTS = "```python\nassert add(1, 2) == 4\nassert add(0, 4) == 5\n```"
+OTHERWISE = "def add(a, b):\n    return sum((a, b))\n"
 
 
-def test_without_examples_two_models_programs_outvote_the_small_ones_cases(tmp_path: Path) -> None:
+def test_without_examples_two_models_programs_outvote_the_models_cases(tmp_path: Path) -> None:
     small, large = Play(tests=WRONG_TESTS), Play(code=fenced(ALIKE))
     state = run(tmp_path, small, large, BARE_GOAL)
     assert state.finished is not None
     assert (state.outcome, state.finished.candidate) == ("passed", "c0")
     assert names(state) == ["c0", "d1"]
-    assert [case.source for case in state.cases if case.counts][0] == "assert add(1, 2) == 3"
+    assert state.counted[0].source == "assert add(1, 2) == 3"
     assert [case.source for case in state.cases if case.disputed] == [
         "assert add(1, 2) == 4",
         "assert add(0, 4) == 5",
     ]
+    assert "Passes all 3 cases: 3 that several programs agree on." in state.finished.reason
 
 
-def test_without_examples_wrong_cases_do_not_make_wrong_code_pass(tmp_path: Path) -> None:
-    small = Play(code=fenced(odd(7)), tests="```python\nassert add(3, 1) == 7\n```")
-    state = run(tmp_path, small, Play(code=[fenced(GOOD), fenced(ALIKE)]), BARE_GOAL)
+def test_without_examples_a_case_as_wrong_as_the_code_proves_nothing(tmp_path: Path) -> None:
+    tests = "```python\nassert add(3, 1) == 7\nassert add(1, 1) == 2\n```"
+    large = Play(code=[fenced(GOOD), fenced(ALIKE), fenced(OTHERWISE)])
+    state = run(tmp_path, Play(code=fenced(odd(7)), tests=tests), large, BARE_GOAL)
     assert state.finished is not None
     assert (state.outcome, state.finished.code) == ("passed", GOOD)
+    assert names(state) == ["c0", "d1", "d2", "d3"]
 
 
-def test_without_examples_code_that_cannot_run_leaves_the_vote_to_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("third", [GOOD, OTHERWISE])
+def test_without_examples_three_programs_of_one_model_are_enough(
+    tmp_path: Path, third: str
+) -> None:
     small = Play(code=fenced(BROKEN), tests=WRONG_TESTS)
-    state = run(tmp_path, small, Play(code=[fenced(GOOD), fenced(ALIKE)]), BARE_GOAL)
+    large = Play(code=[fenced(code) for code in (GOOD, ALIKE, third, GOOD)])
+    state = run(tmp_path, small, large, BARE_GOAL)
+    # The same program again is no further opinion.
+    assert state.outcome == ("passed" if third == OTHERWISE else "failed")
     assert state.finished is not None
-    assert (state.outcome, state.finished.candidate) == ("passed", "d1")
-    assert names(state) == ["c0", "d1", "d2"]
+    assert state.finished.code == GOOD
 
 
 def test_without_examples_nothing_passes_that_no_two_agree_on(tmp_path: Path) -> None:
@@ -191,7 +200,30 @@ def test_without_examples_nothing_passes_that_no_two_agree_on(tmp_path: Path) ->
     others = Play(code=[off(by) for by in range(2, 9)], escalate=off(9))
     state = run(tmp_path, Play(code=off(1), tests=WRONG_TESTS), others, BARE_GOAL)
     assert state.finished is not None
-    assert state.outcome == "failed"
-    assert names(state) == ["c0", "d1", "d2"]
-    assert "add an example to the goal" in state.finished.reason
+    # The larger model's first draft is what it holds to be best.
+    assert (state.outcome, state.finished.candidate) == ("failed", "d1")
+    assert names(state) == ["c0", "d1", "d2", "d3"]
+    assert "Add an example to the goal" in state.finished.reason
     assert not state.escalations
+
+
+def test_without_examples_returning_nothing_alike_proves_nothing(tmp_path: Path) -> None:
+    goal = 'def hello(name):\n    """Print a greeting."""\n'
+    code = fenced("def hello(name):\n    print('Hi', name)\n")
+    tests = "```python\nassert hello('Ann') == 'Hello, Ann'\nassert hello('') == 'Hello, '\n```"
+    small, large = Play(code=code, tests=tests), Play(code=code, escalate=code)
+    assert run(tmp_path, small, large, goal).outcome == "failed"
+
+
+def test_a_draft_that_failed_is_not_asked_for_again(tmp_path: Path) -> None:
+    small = Play(code=fenced(WRONG), tests=WRONG_TESTS)
+    state = run(tmp_path, small, Play(code=Reply(status=500, error="out of memory")), BARE_GOAL)
+    calls = [call.call for call in state.calls]
+    assert len(set(calls)) == len(calls)
+    assert state.outcome == "error"
+
+
+def test_a_draft_of_the_small_model_in_the_larger_ones_place_is_executed(tmp_path: Path) -> None:
+    small = Play(code=[fenced(WRONG), fenced(GOOD)], tests=WRONG_TESTS)
+    state = run(tmp_path, small, None, BARE_GOAL)
+    assert all(candidate.execution is not None for candidate in state.candidates)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from builtin_play import PlayedBuiltin
 from endpoint_helpers import dead_url
 from fake_ollama import FakeOllama
 from play import GOOD, Play, fenced
-from test_confirm import ALIKE, GOAL, odd
+from test_confirm import ALIKE, BARE_GOAL, GOAL, WRONG_TESTS, odd
 from test_replay import Bench, Kept, essence
 
 from core.embedded import LARGE, SMALL
@@ -27,9 +28,10 @@ class Drafts(Play):
         return fenced(ALIKE) if answer == self.code and body["temperature"] else answer
 
 
-@pytest.fixture(scope="module")
-def builtin() -> Iterator[PlayedBuiltin]:
-    small, large = Play(code=fenced(odd(7))), Drafts(code=fenced(GOOD))
+@contextmanager
+def played(code: str) -> Iterator[PlayedBuiltin]:
+    """The built-in models, the small one with this code and cases of its own."""
+    small, large = Play(code=fenced(code), tests=WRONG_TESTS), Drafts(code=fenced(GOOD))
     with (
         FakeOllama([SMALL.name], script=small, ollama=False) as one,
         FakeOllama([LARGE.name], script=large, ollama=False) as other,
@@ -42,9 +44,15 @@ def sandbox() -> Sandbox:
     return Sandbox(Limits())
 
 
-def bench(folder: Path, builtin: PlayedBuiltin, sandbox: Sandbox) -> Bench:
+@pytest.fixture(scope="module")
+def builtin() -> Iterator[PlayedBuiltin]:
+    with played(odd(7)) as models:
+        yield models
+
+
+def bench(folder: Path, builtin: PlayedBuiltin, sandbox: Sandbox, goal: str = GOAL) -> Bench:
     folder.mkdir()
-    return Bench(folder, dead_url(), sandbox, goal=GOAL, builtin=builtin)
+    return Bench(folder, dead_url(), sandbox, goal=goal, builtin=builtin)
 
 
 def test_broken_off_anywhere_it_ends_the_same(
@@ -65,3 +73,20 @@ def test_broken_off_anywhere_it_ends_the_same(
         state = opened.go(Kept(kept))
         opened.close()
         assert essence(state) == essence(whole), names[stop]
+
+
+def test_broken_off_when_no_case_is_left_it_ends_the_same(tmp_path: Path, sandbox: Sandbox) -> None:
+    as_wrong_as_the_cases = "def add(a, b):\n    return a + b + 1\n"
+    with played(as_wrong_as_the_cases) as models:
+        opened = bench(tmp_path / "whole", models, sandbox, BARE_GOAL)
+        recorded: dict[str, Json] = {}
+        whole = opened.go(Kept(recorded))
+        opened.close()
+        assert (whole.outcome, whole.counted) == ("failed", ())
+        opened = bench(tmp_path / "broken", models, sandbox, BARE_GOAL)
+        kept: dict[str, Json] = {}
+        stop = list(recorded).index("triage")
+        assert opened.go(Kept(kept, stop, late=False)).outcome is None
+        state = opened.go(Kept(kept))
+        opened.close()
+    assert essence(state) == essence(whole)

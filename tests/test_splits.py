@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.events import Case
 from core.reading.variations import variations
-from core.splits import same, split, with_splits
+from core.splits import Given, findings, is_settled, same, telling, with_findings
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,51 @@ def test_whatever_the_arguments_are(rows: list[list[object]], limit: int) -> Non
     ],
 )
 def test_what_the_most_give(values: list[str], expected: tuple[str, bool] | None) -> None:
-    names = ("c0", "d1", "d2")
-    given = {name: {"f(1)": value} for name, value in zip(names, values, strict=False)}
-    found = split(given, ["f(1)", "f(2)"])
-    assert [(one["value"], one["disputed"]) for one in found] == ([expected] if expected else [])
+    found = findings(programs(*values), ["f(1)", "f(2)"], alone=False)
+    splits = [(one["value"], one["disputed"]) for one in found if one["split"]]
+    assert splits == ([expected] if expected else [])
+
+
+def programs(*values: str, models: str = "slll") -> list[Given]:
+    """What programs give for f(1), the first by model s, all others by l."""
+    by = zip(values, models, strict=False)
+    return [Given(model=model, values={"f(1)": value} if value else {}) for value, model in by]
+
+
+@pytest.mark.parametrize(
+    ("values", "settled", "cases"),
+    [
+        (["1", "1"], True, [("1", False)]),
+        (["None", "None"], True, []),
+        (["1"], False, []),
+        (["1", "2"], False, [("2", True)]),
+        (["1", "2", "2"], False, [("2", True)]),
+        (["1", "2", "1"], True, [("1", False)]),
+        (["1", "2", "2", "2"], True, [("2", False)]),
+        (["1", "None", "None", "None"], True, [("None", False)]),
+        (["", "2", "2"], False, []),
+        (["", "2", "2", "2"], True, [("2", False)]),
+    ],
+)
+def test_without_a_case_of_yours_two_models_must_agree_or_three_programs(
+    values: list[str], settled: bool, cases: list[tuple[str, bool]]
+) -> None:
+    found = findings(programs(*values), ["f(1)"], alone=True)
+    assert is_settled(found, alone=True) == settled
+    assert [(one["value"], one["disputed"]) for one in telling(found, alone=True)] == cases
+
+
+def test_what_is_clear_comes_before_what_is_in_dispute() -> None:
+    calls = [f"f({number})" for number in range(5)]
+    given = [
+        Given(model=model, values={call: "0" if call == "f(4)" else value for call in calls})
+        for model, value in (("s", "1"), ("l", "2"), ("l", "3"))
+    ]
+    found = telling(findings(given, calls, alone=True), alone=True)
+    assert [(one["call"], one["disputed"]) for one in found][:2] == [
+        ("f(4)", False),
+        ("f(0)", True),
+    ]
 
 
 def test_a_value_is_the_same_as_a_test_case_takes_it() -> None:
@@ -104,22 +145,25 @@ def test_the_suite_takes_in_what_it_does_not_have() -> None:
         case(2, "x = 2\nassert f(x) == 1"),
         case(3, "assert not f(3)", disputed=True),
         case(4, "assert sorted(f(4)) == []"),
+        case(5, "assert f(5) == 9"),  # and no two agree
     )
     splits = [
         {"call": "f(1)", "value": "1", "disputed": False},  # as the suite has it
         {"call": "f(2)", "value": "7", "disputed": False},  # against the suite
         {"call": "f(3)", "value": "False", "disputed": False},  # disputed before
-        {"call": "f(9)", "value": "2", "disputed": False},  # never: all voters pass yours
+        {"call": "f(9)", "value": "2", "disputed": False},  # the user has spoken on it
+        {"call": "f(7)", "value": "7", "disputed": False},
         {"call": "f(5)", "value": "0.5", "disputed": True},
         {"call": "f(6)", "value": "6", "disputed": True},
     ]
-    found = with_splits(suite, "f", splits)
-    assert [one.disputed for one in found[:5]] == [False, False, True, True, False]
+    found = with_findings(suite, "f", splits)
+    assert [one.disputed for one in found[:6]] == [False, False, True, True, False, True]
     assert found[0] == yours
-    assert [(one.id, one.disputed) for one in found[5:]] == [
-        ("g5", False),
+    assert [(one.id, one.disputed) for one in found[6:]] == [
         ("g6", False),
-        ("g7", True),
+        ("g7", False),
+        ("g8", True),
     ]
-    assert found[5].source == "assert f(2) == 7"
-    assert "got" in found[7].source  # a float, compared as such
+    assert all(one.voted for one in found[6:])
+    assert found[6].source == "assert f(2) == 7"
+    assert "got" in found[8].source  # a float, compared as such

@@ -130,7 +130,7 @@ def tally_text(state: RunState) -> str:
     if state.finished is None or not state.finished.total:
         return "no case was executed"
     text = f"{state.finished.passed} of {plural(state.finished.total, 'case')}"
-    yours = sum(case.is_yours and case.counts for case in state.cases)
+    yours = sum(case.is_yours for case in state.counted)
     return f"{text}, {yours} of them yours" if yours else f"{text}, all generated"
 
 

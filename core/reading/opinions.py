@@ -94,7 +94,7 @@ def _from_value(name: str, value: Any, source: dict[str, Any]) -> Score | None:
 def _from_lines(answer: str) -> tuple[dict[str, Score], str]:
     found: dict[str, Score] = {}
     remark = ""
-    for line in re.sub(r"[*_`#|]+", " ", answer).split("\n"):
+    for line in re.sub(r"[*_`#|<>]+", " ", answer).split("\n"):
         match = re.match(
             r"\s*(?:[-+\d.)]+\s*)?(correctness|clarity|robustness)\s*(?:score)?\s*[:=\-(]?\s*"
             r"(\d{1,3}(?:\.\d+)?)\s*(?:(?:/|out of)\s*(\d{1,3}))?\)?(.*)",

@@ -10,6 +10,8 @@ from core.sandbox.files import OutputFile
 
 MIB = 1024 * 1024
 BEING_LOOKED_AT = "being looked at"
+NO_CASE_RAN = "no test case ran"
+"""The message of an execution whose code could be imported, and which was given no case."""
 ProgramStatus = Literal["finished", "timeout", "memory", "output", "crash"]
 
 

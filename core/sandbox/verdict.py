@@ -14,7 +14,7 @@ from typing import Any, Literal
 from core.errors import SandboxError
 from core.events import Case, CaseResult, Result, Status
 from core.sandbox.files import read_files
-from core.sandbox.model import Execution, Limits, ProgramResult, ProgramStatus
+from core.sandbox.model import NO_CASE_RAN, Execution, Limits, ProgramResult, ProgramStatus
 from core.sandbox.record import Record, read_record
 
 _Cut = Literal["output", "memory", "timeout", "crash"]
@@ -171,7 +171,7 @@ def _suite_verdict(
     record: Record, cases: Sequence[Case], results: Sequence[CaseResult], limits: Limits
 ) -> tuple[Status, str]:
     if not cases:
-        return "failed", "no test case ran"
+        return "failed", NO_CASE_RAN
     end, ran = record.lines["end"], [line["id"] for line in record.cases]
     expected = [case.id for case in cases]
     if end.get("ids") != ran or end["count"] != len(ran) or ran != expected[: len(ran)]:
