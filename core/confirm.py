@@ -11,7 +11,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from core.ask import StepFailed
 from core.context import Context
@@ -19,17 +20,16 @@ from core.dispute import voters
 from core.drafts import draft_name, write_draft
 from core.embedded import LARGE, SMALL
 from core.events import Case, TestsWritten
-from core.programs import independent
+from core.programs import AGREEING_OF_ONE_MODEL, independent
 from core.reading.pysource import NOT_PYTHON
 from core.reading.variations import variations
 from core.splits import Given, Values, findings, is_settled, telling, with_findings
 from core.testing import execute, run_cases
 from core.tools import Skill
+from core.verdict import best_candidate, by_larger
 
 FIRST = "c0"
 FURTHER = 2
-# Without a case of the user's: three of one model count as two of different ones do.
-FURTHER_ALONE = 3
 INPUTS = 60
 # What a program gives is read out of the message of a case that fails. Messages lose runs of
 # spaces, so each piece between two spaces comes alone.
@@ -37,53 +37,135 @@ PROBE = "assert repr({call}).split(' ') == '?'"
 _GOT = re.compile(r": got (.+), expected '\?'$", re.DOTALL)
 
 
-def confirm(context: Context, skills: Sequence[Skill]) -> int:
-    """Hold a first draft that passes against one by the larger model: how many were asked for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What came of it: `open` where programs were compared, or should have been, without a result.
+
+    `none`: the first draft had nothing to show, or nobody was asked. `asked`: how many drafts.
+    """
+
+    asked: int
+    end: Literal["none", "settled", "open"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """On which calls programs are compared, and whether without a case of the user's."""
+
+    calls: Sequence[str]
+    alone: bool
+    key: str = "split"
+
+    def findings(self, given: Mapping[str, Values]) -> list[dict[str, Any]]:
+        by = [
+            Given(model=SMALL.name if name == FIRST else LARGE.name, values=values)
+            for name, values in given.items()
+        ]
+        return findings(by, self.calls, alone=self.alone)
+
+    def is_settled(self, given: Mapping[str, Values]) -> bool:
+        return is_settled(self.findings(given), alone=self.alone)
+
+
+def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
+    """Hold a first draft that passes against one by the larger model.
 
     Where the two differ a third program, by the larger one again, votes. What two of them give
     becomes a generated case; where no two agree the case is disputed, and the first draft stands by
-    the user's cases. The larger model may outvote the smaller by saying the same twice.
+    the user's cases, unconfirmed. The larger model may outvote the smaller by saying the same
+    twice.
 
     Without a case of the user's all others are the models' own guesses. So a first draft that fails
     them is compared as well, what enough programs agree on becomes a case too, and enough are two
-    by different models, or three by one (core.programs.enough).
+    by different models, or three different ones by one (core.programs.enough). Where that decides
+    nothing no case counts.
     """
     wanted = context.recorded("confirm", lambda: _wanted(context))
-    calls, alone = wanted["calls"], wanted["alone"]
-    given = {FIRST: _values(context, FIRST, calls, skills)} if calls else {}
-    if not any(given.values()) and not (calls and alone):
-        return 0
-    asked = 0
-    for number in range(wanted["further"]):
+    question = _Question(calls=wanted["calls"], alone=wanted["alone"])
+    if not question.calls:
+        return Opinion(asked=0, end="open" if wanted["sought"] and question.alone else "none")
+    given = {FIRST: _values(context, FIRST, question, skills)}
+    if not given[FIRST]:
+        del given[FIRST]
+        if not question.alone:
+            return Opinion(asked=0, end="none")
+    return _compare(context, skills, question, given, range(wanted["further"]), voices=1)
+
+
+def confirm_draft(context: Context, skills: Sequence[Skill], asked: int) -> Opinion:
+    """Hold a draft by the larger model that passes against its further ones, up to the last.
+
+    Measured where the smaller one's fails: of drafts that a different one confirms 10 of 11 were
+    right, of the others 5 of 8 (docs/benchmark.md).
+    """
+    wanted = context.recorded("confirm-draft", lambda: _wanted_of_draft(context))
+    if not wanted["name"]:
+        return Opinion(asked=asked, end="none")
+    question = _Question(calls=wanted["calls"], alone=False, key="split-draft")
+    given = {wanted["name"]: _values(context, wanted["name"], question, skills)}
+    return _compare(context, skills, question, given, range(asked, wanted["end"]), voices=2)
+
+
+def _compare(
+    context: Context,
+    skills: Sequence[Skill],
+    question: _Question,
+    given: dict[str, Values],
+    numbers: range,
+    *,
+    voices: int,
+) -> Opinion:
+    """Ask for these drafts until enough programs agree, and add to the suite what is telling."""
+    asked, settled = numbers.start, False
+    for number in numbers:
         asked, name = number + 1, draft_name(number)
         model = _write(context, number, skills)
-        if model:
+        if model and (model == LARGE.name or question.alone):
             execute(context, name, skills)
         if model != LARGE.name:
+            settled = voices == 1 and question.is_settled(given)
             break
-        if _has_vote(context, name, alone):
-            given[name] = _values(context, name, calls, skills)
-        if is_settled(_findings(given, calls, alone), alone=alone):
+        if _has_vote(context, name, question.alone or voices > 1):
+            given[name] = _values(context, name, question, skills)
+        settled = len(given) >= voices and question.is_settled(given)
+        if settled or _is_hopeless(given, asked, question):
             break
-    _add_cases(context, _findings(given, calls, alone), skills, alone)
-    return asked
+    _add_cases(context, skills, question, given, settled)
+    return Opinion(asked=asked, end="settled" if settled else "open")
+
+
+def _is_hopeless(given: Mapping[str, Values], asked: int, question: _Question) -> bool:
+    """Whether more of the same would tell no more: enough voted, or none gives what can be read."""
+    unreadable = asked > 1 and bool(question.calls) and not any(given.values())
+    return len(given) - (FIRST in given) >= AGREEING_OF_ONE_MODEL or unreadable
 
 
 def _wanted(context: Context) -> dict[str, Any]:
     """The calls to compare on, none where nobody is asked, and how many further programs.
 
-    `alone` where no case is the user's.
+    `alone` where no case is the user's; `sought`: whether there is a second opinion at all.
     """
     state = context.state()
     first = state.candidate(FIRST)
     alone = not any(case.is_yours for case in state.counted)
-    further = min(FURTHER_ALONE if alone else FURTHER, context.ports.config().run.builtin_drafts)
-    calls: tuple[str, ...] = ()
+    drafts = context.ports.config().run.builtin_drafts
     by_small = first is not None and first.model == SMALL.name and (first.passes or alone)
-    if by_small and further and context.is_builtin("escalation"):
-        cases = state.cases if alone else state.counted
-        calls = variations([case.source for case in cases], state.name, INPUTS)
-    return {"calls": list(calls), "further": further, "alone": alone}
+    sought = by_small and drafts > 0 and context.is_builtin("escalation")
+    cases = state.cases if alone else state.counted
+    calls = variations([case.source for case in cases], state.name, INPUTS) if sought else ()
+    further = drafts if alone else min(FURTHER, drafts)
+    return {"calls": list(calls), "further": further, "alone": alone, "sought": sought}
+
+
+def _wanted_of_draft(context: Context) -> dict[str, Any]:
+    """The draft that only the larger model's further ones could confirm, '' where there is none."""
+    state = context.state()
+    best = best_candidate(state)
+    yours = any(case.is_yours for case in state.counted)
+    name = best.candidate if best.passes and by_larger(best) and yours else ""
+    calls = variations([case.source for case in state.counted], state.name, INPUTS)
+    end = context.ports.config().run.builtin_drafts
+    return {"name": name, "calls": list(calls), "end": end}
 
 
 def _write(context: Context, number: int, skills: Sequence[Skill]) -> str:
@@ -96,28 +178,22 @@ def _write(context: Context, number: int, skills: Sequence[Skill]) -> str:
             return ""
 
 
-def _has_vote(context: Context, name: str, alone: bool) -> bool:
-    """Whether the candidate passes all of the user's cases; `alone`, if it is one of its own."""
+def _has_vote(context: Context, name: str, distinct: bool) -> bool:
+    """Whether the candidate passes all of the user's cases; if `distinct`, as one of its own."""
 
     def work() -> bool:
         found = voters(context.state())
-        return any(one.candidate == name for one in (independent(found) if alone else found))
+        return any(one.candidate == name for one in (independent(found) if distinct else found))
 
     return bool(context.recorded(f"votes-{name}", work))
 
 
-def _findings(
-    given: Mapping[str, Values], calls: Sequence[str], alone: bool
-) -> list[dict[str, Any]]:
-    by = [
-        Given(model=SMALL.name if name == FIRST else LARGE.name, values=values)
-        for name, values in given.items()
-    ]
-    return findings(by, calls, alone=alone)
+def _values(context: Context, name: str, question: _Question, skills: Sequence[Skill]) -> Values:
+    calls = question.calls
 
-
-def _values(context: Context, name: str, calls: Sequence[str], skills: Sequence[Skill]) -> Values:
     def work() -> dict[str, str]:
+        if not calls:
+            return {}
         written = context.state().candidate(name)
         assert written is not None
         result = run_cases(
@@ -149,19 +225,25 @@ def _value(case: Mapping[str, Any]) -> str:
 
 
 def _add_cases(
-    context: Context, found: Sequence[Mapping[str, Any]], skills: Sequence[Skill], alone: bool
+    context: Context,
+    skills: Sequence[Skill],
+    question: _Question,
+    given: Mapping[str, Values],
+    settled: bool,
 ) -> None:
     """Add what is telling to the suite, and execute again whatever ran without it."""
 
     def work() -> dict[str, Any]:
         ran = [one.candidate for one in context.state().candidates if one.execution is not None]
-        return {"found": telling(found, alone=alone), "again": ran}
+        found = telling(question.findings(given), alone=question.alone)
+        return {"found": found, "again": ran}
 
-    wanted = context.recorded("split", work)
+    wanted = context.recorded(question.key, work)
     if not wanted["found"]:
         return
     state = context.state()
-    written = TestsWritten(cases=with_findings(state.cases, state.name, wanted["found"]))
-    context.writer.write(written, key="split")
+    decided = settled or not question.alone
+    cases = with_findings(state.cases, state.name, wanted["found"], decided=decided)
+    context.writer.write(TestsWritten(cases=cases), key=question.key)
     for name in wanted["again"]:
-        execute(context, name, skills, again="split")
+        execute(context, name, skills, again=question.key)

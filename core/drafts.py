@@ -21,21 +21,22 @@ TEMPERATURE_STEP = 0.3
 HIGHEST_TEMPERATURE = 0.9
 
 
-def write_drafts(context: Context, skills: Sequence[Skill], asked: int) -> None:
+def write_drafts(context: Context, skills: Sequence[Skill], asked: int) -> int:
     """Up to `run.builtin_drafts` drafts, each tested, until one passes or nothing can.
 
-    The first `asked` of them have been asked for already.
+    The first `asked` of them have been asked for already; returns how many have been then.
     """
-    end = context.recorded("drafts", lambda: _wanted(context))
+    end: int = context.recorded("drafts", lambda: _wanted(context))
     for number in range(asked, end):
         # Recorded, because a replay sees the later executions in the log too.
         if context.recorded(f"enough-{number}", lambda: _is_enough(context)):
-            return
+            return number
         name = draft_name(number)
         with context.writer.stage("code", name):
             write_draft(context, number, skills)
         execute(context, name, skills)
         settle(context, name, skills)
+    return max(asked, end)
 
 
 def draft_name(number: int) -> str:

@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from core.ask import StepFailed
-from core.confirm import confirm
+from core.confirm import Opinion, confirm, confirm_draft
 from core.context import Context
 from core.dispute import settle
 from core.drafts import write_drafts
+from core.embedded import LARGE
 from core.errors import (
     AppError,
     Cancelled,
@@ -30,7 +31,7 @@ from core.judging import judge
 from core.planning import find_tools, take_packages, write_code, write_strategy
 from core.spare import spare_roles
 from core.spread import start_candidates
-from core.state import Phase, RunState
+from core.state import CandidateState, Phase, RunState
 from core.steps import Json, Leaving
 from core.suite_writing import TESTS, check_tests
 from core.testing import execute
@@ -85,13 +86,15 @@ def _work(context: Context) -> None:
     _first_candidates(context, skills, tests, others)
     take_answers(context, "first")
     settle(context, "first", skills)
-    asked = confirm(context, skills)
-    write_drafts(context, skills, asked)
+    opinion = confirm(context, skills)
+    asked = write_drafts(context, skills, opinion.asked)
+    if opinion.end == "none":
+        opinion = confirm_draft(context, skills, asked)
     repair(context, skills)
     escalate(context, skills)
     take_answers(context, "before-the-end", wait=True)
     judge(context)
-    _conclude(context, skills)
+    _conclude(context, skills, opinion)
 
 
 def _spare(context: Context) -> Json:
@@ -141,7 +144,7 @@ def _check_cases(context: Context) -> None:
         )
 
 
-def _conclude(context: Context, skills: Sequence[Skill]) -> None:
+def _conclude(context: Context, skills: Sequence[Skill], opinion: Opinion) -> None:
     """The outcome, from what was executed alone; a verified solution becomes a skill."""
     take_answers(context, "last")
     state = context.state()
@@ -149,11 +152,20 @@ def _conclude(context: Context, skills: Sequence[Skill]) -> None:
     if not best.passes:
         _write_end(context, "failed", reason_failed(state, best))
         return
+    used = [skill.name for skill in skills if re.search(rf"\b{skill.name}\b", best.code)]
+    if _is_doubtful(state, best, opinion):
+        _write_end(context, "unconfirmed", reason_passed(state, best, used, doubt=True))
+        return
     name = context.recorded("remember", lambda: _remember(context, state, best.code))
     if name:
         context.writer.write(SkillSaved(name=name), key="skill")
-    used = [skill.name for skill in skills if re.search(rf"\b{skill.name}\b", best.code)]
     _write_end(context, "passed", reason_passed(state, best, used))
+
+
+def _is_doubtful(state: RunState, best: CandidateState, opinion: Opinion) -> bool:
+    """Whether a second opinion was sought and not had; the user's word settles it."""
+    mended = bool(best.attempt) and best.model == LARGE.name
+    return not state.weighed and (mended or opinion.end == "open")
 
 
 def _remember(context: Context, state: RunState, code: str) -> str:

@@ -16,9 +16,14 @@ Role = Literal["overseer", "generator", "evaluator", "triage", "escalation"]
 Origin = Literal["yours", "generated"]
 Result = Literal["passed", "failed", "error", "timeout", "not_run"]
 Status = Literal["passed", "failed", "timeout", "memory", "output", "crash", "sandbox-error"]
-Outcome = Literal["passed", "failed", "cancelled", "error"]
+Outcome = Literal["passed", "unconfirmed", "failed", "cancelled", "error"]
 Answer = Literal["yes", "no", "edit"]
 
+JUDGED: tuple[Outcome, ...] = ("passed", "unconfirmed", "failed")
+"""The outcomes that rest on executed code.
+
+`unconfirmed`: it passes, but a second opinion was sought and no other program does the same.
+"""
 STAGES: tuple[Stage, ...] = get_args(Stage)
 ROLES: tuple[Role, ...] = get_args(Role)
 

@@ -70,7 +70,7 @@ def lines(event: ev.Event) -> tuple[str, ...]:
             return ("Stopping...",)
         case ev.RunFinished() | ev.VerdictRevised() as p:
             code = ("", p.code.rstrip("\n"), "") if p.code else ()
-            sign = "✓" if p.outcome == "passed" else "✗"
+            sign = {"passed": "✓", "unconfirmed": "?"}.get(p.outcome, "✗")
             return (*code, f"{sign} {p.outcome}: {p.reason}")
         case ev.StageStarted() | ev.StageFinished() | ev.PromptWritten() | ev.TokensArrived():
             return ()

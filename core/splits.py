@@ -36,8 +36,8 @@ class Given:
 def findings(given: Sequence[Given], calls: Sequence[str], *, alone: bool) -> list[dict[str, Any]]:
     """The calls for which at least two programs give a value: that which the most give.
 
-    `split` where they differ, `disputed` where too few give the same (core.programs.enough); the
-    value of a disputed one is a further program's than the first.
+    `split` where they differ; `disputed` where too few give the same (core.programs.enough) or as
+    many give another. The value of a disputed one is a further program's than the first.
     """
     found: list[dict[str, Any]] = []
     for call in calls:
@@ -46,7 +46,8 @@ def findings(given: Sequence[Given], calls: Sequence[str], *, alone: bool) -> li
             continue
         votes = [[by for other, by in values if same(value, other)] for value, _ in values]
         most = max(votes, key=len)
-        clear = enough(most, alone=alone)
+        tied = sum(len(by) == len(most) for by in votes) > len(most)  # more than one group's
+        clear = enough(most, alone=alone) and not tied
         value = values[votes.index(most) if clear else 1][0]
         split = len(most) < len(values)
         found.append({"call": call, "value": value, "disputed": not clear, "split": split})
@@ -54,22 +55,23 @@ def findings(given: Sequence[Given], calls: Sequence[str], *, alone: bool) -> li
 
 
 def is_settled(found: Sequence[Mapping[str, Any]], *, alone: bool) -> bool:
-    """Whether no further program is needed: none differs in dispute, and `alone` some are clear."""
+    """Whether no further program is needed: nowhere do they differ in dispute.
+
+    `alone` something must be clear as well. That nothing is returned proves nothing.
+    """
     if any(one["split"] and one["disputed"] for one in found):
         return False
-    return not alone or any(not one["disputed"] for one in found)
+    return not alone or any(_proves(one) for one in found)
 
 
 def telling(found: Sequence[Mapping[str, Any]], *, alone: bool) -> list[dict[str, Any]]:
-    """What is worth a case: where programs differ, and `alone` also what they agree on.
-
-    That nothing is returned by any of them proves nothing.
-    """
-    agreed = (
-        [one for one in found if not one["disputed"] and one["value"] != "None"] if alone else []
-    )
-    kept = [dict(one) for one in found if one["split"] or one in agreed]
+    """What is worth a case: where programs differ, and `alone` also what they agree on."""
+    kept = [dict(one) for one in found if one["split"] or (alone and _proves(one))]
     return sorted(kept, key=lambda one: (bool(one["disputed"]), not one["split"]))
+
+
+def _proves(one: Mapping[str, Any]) -> bool:
+    return not one["disputed"] and one["value"] != "None"
 
 
 def same(one: str, other: str) -> bool:
@@ -84,13 +86,14 @@ def same(one: str, other: str) -> bool:
 
 
 def with_findings(
-    cases: Sequence[Case], name: str, found: Sequence[Mapping[str, Any]]
+    cases: Sequence[Case], name: str, found: Sequence[Mapping[str, Any]], *, decided: bool = True
 ) -> tuple[Case, ...]:
     """The suite of function `name` with what is telling, at most NEW_CASES new cases.
 
     A generated case that expects another value than enough programs give is disputed, and so is one
-    of whose call too few give the same. What the suite has already, and be it as rejected, is not
-    added again, and nothing about a call on which the user has spoken.
+    of whose call too few give the same; all of them where nothing is `decided`. What the suite has
+    already, and be it as rejected, is not added again, and nothing about a call on which the user
+    has spoken.
     """
     by_call = {one["call"]: one for one in found}
     known = [_sides(case.source, name) for case in cases]
@@ -99,13 +102,15 @@ def with_findings(
         one
         for one in found
         if one["call"] not in spoken
-        and not any(call == one["call"] and same(value, one["value"]) for call, value in known)
+        and not any(
+            call == one["call"] and same(value, one["value"])
+            for case, (call, value) in zip(cases, known, strict=True)
+            if one["disputed"] or case.counts or case.rejected
+        )
     ]
     before = [
         replace(case, disputed=True)
-        if case.origin == "generated"
-        and (one := by_call.get(call))
-        and (one["disputed"] or not same(one["value"], value))
+        if case.origin == "generated" and (not decided or _contradicts(by_call.get(call), value))
         else case
         for case, (call, value) in zip(cases, known, strict=True)
     ]
@@ -115,12 +120,16 @@ def with_findings(
             id=f"g{number + place}",
             source=tolerant(f"assert {one['call']} == {one['value']}"),
             origin="generated",
-            disputed=one["disputed"],
-            voted=True,
+            disputed=one["disputed"] or not decided,
+            voted=not one["disputed"],
         )
         for place, one in enumerate(new[:NEW_CASES])
     ]
     return (*before, *made)
+
+
+def _contradicts(one: Mapping[str, Any] | None, value: str) -> bool:
+    return one is not None and (one["disputed"] or not same(one["value"], value))
 
 
 def _sides(source: str, name: str) -> tuple[str, str]:

@@ -459,7 +459,7 @@ def unweighed(state: RunState) -> bool:
     ended = state.finished
     if len(state.answers) > state.weighed:
         return True
-    if ended and ended.outcome in ("passed", "failed") and ended.answers < state.weighed:
+    if ended and ended.outcome in ev.JUDGED and ended.answers < state.weighed:
         return True
     return bool(state.weighed) and any(lacking(c, state.cases) for c in state.candidates)
 

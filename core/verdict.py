@@ -23,7 +23,7 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
     One that passes; else most of your cases passed, then CodeT's score (arXiv 2207.10397): the
     cases passed, times the square root of how many independent candidates behave alike; then the
     newest. Where no case is left one that can be imported, and the larger built-in model's first
-    draft, else the earliest. With `before`, only candidates of earlier attempts than that count.
+    draft. With `before`, only candidates of earlier attempts than that count.
     ValueError when there is no candidate yet.
     """
     yours = {case.id for case in state.counted if case.is_yours}
@@ -38,12 +38,19 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
         if candidate.passes:
             return (True, 0, 0.0, -place)  # the first did it, at the least cost
         if not state.counted:
-            runs, draft = candidate.execution.message == NO_CASE_RAN, by_larger(candidate)
-            return (False, int(runs), float(draft), -place)
+            if by_larger(candidate):
+                return (False, int(_runs(candidate)), 1.0, -place)
+            return (False, int(_runs(candidate)), 0.0, place)
         score = len(passed) * math.sqrt(alike[behaviour(candidate)] or 1)
         return (False, len(passed & yours), score, place)
 
     return counted[max(range(len(counted)), key=worth)]
+
+
+def _runs(candidate: CandidateState) -> bool:
+    """Whether it could be imported when it was executed last."""
+    ran = candidate.executed
+    return bool(candidate.known) or (ran is not None and ran.message == NO_CASE_RAN)
 
 
 def by_larger(candidate: CandidateState) -> bool:
@@ -57,8 +64,10 @@ def behaviour(candidate: CandidateState) -> tuple[tuple[str, str, str], ...]:
     return tuple((result.id, result.result, result.message) for result in ran)
 
 
-def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str:
-    """By how many cases of which kind it passed."""
+def reason_passed(
+    state: RunState, best: CandidateState, used: list[str], *, doubt: bool = False
+) -> str:
+    """By how many cases of which kind it passed; with `doubt`, that it is unconfirmed."""
     suite = counts(state.cases, best.execution.cases if best.execution else ())
     voted = sum(case.voted and not case.is_yours for case in state.counted)
     text = f"Passes all {_cases(suite.total)}: {_kinds(suite, voted)}."
@@ -69,8 +78,10 @@ def reason_passed(state: RunState, best: CandidateState, used: list[str]) -> str
     agreeing = independent([one for one in state.candidates if one.passes and one.is_fresh])
     if len(agreeing) > 1:
         text += f" {len(agreeing)} {AGREE}"
-    else:
-        text += " No second program confirms it."
+    if doubt and len(agreeing) > 1:
+        text += " But they differ where no case decides, so it is unconfirmed."
+    elif doubt:
+        text += " But no second program confirms it."
     text += rests_on(state.cases)
     afresh = {one.attempt for one in state.escalations if one.afresh}
     if best.attempt:

@@ -15,6 +15,7 @@ from core.answered import in_force
 from core.cancel import Cancel
 from core.errors import IllegalEvent, StorageError
 from core.events import (
+    JUDGED,
     AnswersWeighed,
     Event,
     ExecutionFinished,
@@ -82,7 +83,7 @@ class Weigher:
     def _verdict(self, state: RunState) -> list[Payload]:
         """The revised outcome, and what becomes of the skill; nothing for a run without verdict."""
         ended = state.finished
-        if ended is None or ended.outcome not in ("passed", "failed") or not state.candidates:
+        if ended is None or ended.outcome not in JUDGED or not state.candidates:
             return []
         best = best_candidate(state)
         revised = VerdictRevised(

@@ -89,7 +89,9 @@ def test_a_confirmed_case_is_your_own_word(opened: Services, run_id: str) -> Non
     after = opened.answers.give(run_id, "g2", "yes")
     assert after.outcome == "passed"
     assert after.finished is not None
-    assert "By your answers 1 case is confirmed." in after.finished.reason
+    assert "1 of your own, 2 generated. By your answers 1 case is confirmed." in (
+        after.finished.reason
+    )
     assert questions(after) == ()
 
 

@@ -170,7 +170,7 @@ def test_the_story_has_what_a_replay_could_get_wrong(whole: dict[str, Any]) -> N
     assert len(whole["steps"]) == STEPS
 
 
-STEPS = 25
+STEPS = 26
 
 
 @pytest.mark.parametrize("late", [True, False])

@@ -93,13 +93,14 @@ def programs(*values: str, models: str = "slll") -> list[Given]:
     ("values", "settled", "cases"),
     [
         (["1", "1"], True, [("1", False)]),
-        (["None", "None"], True, []),
+        (["None", "None"], False, []),
         (["1"], False, []),
         (["1", "2"], False, [("2", True)]),
         (["1", "2", "2"], False, [("2", True)]),
         (["1", "2", "1"], True, [("1", False)]),
         (["1", "2", "2", "2"], True, [("2", False)]),
-        (["1", "None", "None", "None"], True, [("None", False)]),
+        (["1", "None", "None", "None"], False, [("None", False)]),
+        (["1", "2", "2", "1"], False, [("2", True)]),
         (["", "2", "2"], False, []),
         (["", "2", "2", "2"], True, [("2", False)]),
     ],
@@ -150,9 +151,8 @@ def test_the_suite_takes_in_what_it_does_not_have() -> None:
     splits = [
         {"call": "f(1)", "value": "1", "disputed": False},  # as the suite has it
         {"call": "f(2)", "value": "7", "disputed": False},  # against the suite
-        {"call": "f(3)", "value": "False", "disputed": False},  # disputed before
+        {"call": "f(3)", "value": "False", "disputed": False},  # disputed before, and right
         {"call": "f(9)", "value": "2", "disputed": False},  # the user has spoken on it
-        {"call": "f(7)", "value": "7", "disputed": False},
         {"call": "f(5)", "value": "0.5", "disputed": True},
         {"call": "f(6)", "value": "6", "disputed": True},
     ]
@@ -164,6 +164,8 @@ def test_the_suite_takes_in_what_it_does_not_have() -> None:
         ("g7", False),
         ("g8", True),
     ]
-    assert all(one.voted for one in found[6:])
-    assert found[6].source == "assert f(2) == 7"
+    assert [one.voted for one in found[6:]] == [True, True, False]
+    undecided = with_findings(suite, "f", splits, decided=False)
+    assert [one.id for one in undecided if one.counts] == ["y1"]
+    assert [one.source for one in found[6:8]] == ["assert f(2) == 7", "assert f(3) == False"]
     assert "got" in found[8].source  # a float, compared as such

@@ -462,6 +462,14 @@ def test_a_goal_without_an_example_is_told_how_to_add_one(site: Web, browser: Fl
     assert hint in browser.get("/runs/without").get_data(as_text=True)
 
 
+def test_a_case_that_programs_agree_on_says_so(site: Web, browser: FlaskClient) -> None:
+    run_scripts.write(site.services.log, "r1", run_scripts.drafted())
+    assert "from programs" not in browser.get("/runs/r1").get_data(as_text=True)
+    voted = replace(run_scripts.CASES[-1], voted=True, disputed=False)
+    site.services.log.append("r1", ev.TestsWritten(cases=(*run_scripts.CASES[:-1], voted)))
+    assert browser.get("/runs/r1").get_data(as_text=True).count("from programs") == 1
+
+
 def test_the_last_page_of_the_history_is_not_taken_for_the_first(
     site: Web, browser: FlaskClient
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.events import CaseAnswered
+from core.events import JUDGED, CaseAnswered
 from core.questions import Group, Question, question, questions, shown
 from core.state import Phase, RunState
 from webui.present import plural
@@ -39,7 +39,7 @@ class Given:
 def takes_answers(state: RunState) -> bool:
     """Whether an answer would be taken now."""
     if state.phase is Phase.FINISHED:
-        return state.outcome in ("passed", "failed")
+        return state.outcome in JUDGED
     return state.phase is Phase.RUNNING
 
 

@@ -37,7 +37,14 @@ PURPOSES = {
     "triage": "takes a first look",
     "evaluate": "scores the result",
 }
-OUTCOME_ICONS = {"passed": "✓", "failed": "✗", "cancelled": "■", "error": "!", "running": "●"}
+OUTCOME_ICONS = {
+    "passed": "✓",
+    "unconfirmed": "?",
+    "failed": "✗",
+    "cancelled": "■",
+    "error": "!",
+    "running": "●",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +123,7 @@ def banner(state: RunState) -> Banner:
     tally = tally_text(state)
     headlines = {
         "passed": f"Passed: {tally}",
+        "unconfirmed": f"Unconfirmed: passes {tally}",
         "failed": f"Failed: {passing_text(state)}",
         "cancelled": f"Cancelled{_during(state)}",
         "error": "Stopped by an error",
