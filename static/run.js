@@ -58,7 +58,7 @@
     for (const pane of all("[data-tail]")) pane.scrollTop = pane.scrollHeight;
   }
 
-  const marks = {running: "◐", passed: "✓", failed: "✗", error: "!", cancelled: "■"};
+  const marks = {running: "◐", passed: "✓", unconfirmed: "?", failed: "✗", error: "!", cancelled: "■"};
   function dress() {
     const banner = find("#banner");
     if (!banner) return;

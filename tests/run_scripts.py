@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from core import events as ev
 from core.log import EventLog
@@ -239,6 +240,16 @@ def failed_run() -> Iterator[ev.Payload]:
     )
 
 
+def unconfirmed_run() -> Iterator[ev.Payload]:
+    """It passes, and that is all that is known."""
+    *before, end = passed_run()
+    yield from (one for one in before if not isinstance(one, ev.SkillSaved))
+    assert isinstance(end, ev.RunFinished)
+    yield replace(
+        end, outcome="unconfirmed", reason="Passes all 4 cases. But no second program confirms it."
+    )
+
+
 def cancelled_run() -> Iterator[ev.Payload]:
     """Cancelled while the code was being written."""
     yield from planned()
@@ -288,6 +299,7 @@ def error_run() -> Iterator[ev.Payload]:
 RUNS = {
     "passed": passed_run,
     "failed": failed_run,
+    "unconfirmed": unconfirmed_run,
     "cancelled": cancelled_run,
     "resumed": resumed_run,
     "error": error_run,

@@ -8,7 +8,9 @@ import pytest
 
 from core import events as ev
 from core.dispute import outvoted
+from core.embedded import LARGE
 from core.state import RunState, fold
+from core.verdict import best_candidate
 
 CASES = (
     ev.Case(id="y1", source="assert f(1) == 1", origin="yours"),
@@ -111,3 +113,14 @@ def test_one_that_passes_stands_for_its_case() -> None:
     passing = {"y1": "", "g1": ""}
     assert outvoted(run_of(CASES, RIGHT, RIGHT, other)) == {"g1"}
     assert outvoted(run_of(CASES, RIGHT, RIGHT, passing)) == frozenset()
+
+
+def test_where_no_case_is_left_what_runs_is_shown_and_first_the_larger_models() -> None:
+    suite = (replace(CASES[1], disputed=True),)
+    state = run_of(suite, {"g1": "got 2, expected 3"}, {}, {"g1": ""}, {"g1": "got 2, expected 3"})
+    broken = state.candidates[1]
+    assert broken.known == ()
+    # The newest, as nothing tells the models apart; never one that could not be imported.
+    assert best_candidate(state).candidate == "d3"
+    builtin = by(state, "small", LARGE.name, LARGE.name, LARGE.name)
+    assert best_candidate(builtin).candidate == "d2"

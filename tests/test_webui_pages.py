@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import run_scripts
@@ -22,6 +23,7 @@ from core.errors import StorageError
 from core.runs import Runs
 from core.state import RunState, apply
 from webui import lineage, render
+from webui.present import OUTCOME_ICONS
 
 EMPTY: Mapping[str, bytes] = {}
 EVIL = "<script>alert(1)</script><hx-partial hx-target='#run'>"
@@ -80,6 +82,8 @@ def test_a_passed_run_shows_everything(site: Web, browser: FlaskClient) -> None:
         ("failed", "Failed: 3 of 4 cases pass"),
         ("failed", "Rolled back: It passes less than c0 does."),
         ("failed", "Attempt 2 gave the same code as attempt 0 again."),
+        ("unconfirmed", "Unconfirmed: passes 4 of 4 cases, 1 of them yours"),
+        ("unconfirmed", "But no second program confirms it."),
         ("cancelled", "Cancelled during code"),
         ("resumed", "Taken up again 1 time"),
         ("error", "Start Ollama or set embedded: auto."),
@@ -90,6 +94,13 @@ def test_other_ends_say_what_happened(
 ) -> None:
     run_scripts.write(site.services.log, "r1", run_scripts.RUNS[name]())
     assert wanted in browser.get("/runs/r1").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("outcome", get_args(ev.Outcome))
+def test_every_outcome_has_its_marks(outcome: str) -> None:
+    static = Path(webui.__file__).parent.parent / "static"
+    assert (static / "icons" / f"{outcome}.svg").is_file()
+    assert f'{outcome}: "{OUTCOME_ICONS[outcome]}"' in (static / "run.js").read_text("utf-8")
 
 
 def test_text_of_users_and_models_is_only_ever_text(site: Web, browser: FlaskClient) -> None:
