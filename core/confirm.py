@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from core.ask import StepFailed
@@ -39,13 +39,15 @@ _GOT = re.compile(r": got (.+), expected '\?'$", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """What came of it: `open` where programs were compared, or should have been, without a result.
+    """What came of it: `differ` where no program outvotes the others, `open`: else undecided.
 
     `none`: the first draft had nothing to show, or nobody was asked. `asked`: how many drafts.
+    `voices`: the candidates that were compared.
     """
 
     asked: int
-    end: Literal["none", "settled", "open"]
+    end: Literal["none", "settled", "differ", "open"]
+    voices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,9 @@ def confirm_draft(context: Context, skills: Sequence[Skill], asked: int) -> Opin
         return Opinion(asked=asked, end="none")
     question = _Question(calls=wanted["calls"], alone=False, key="split-draft")
     given = {wanted["name"]: _values(context, wanted["name"], question, skills)}
+    if not given[wanted["name"]]:
+        # Results that can't be read: then a different program that passes is all there can be.
+        question = replace(question, calls=())
     return _compare(context, skills, question, given, range(asked, wanted["end"]), voices=2)
 
 
@@ -120,24 +125,23 @@ def _compare(
     for number in numbers:
         asked, name = number + 1, draft_name(number)
         model = _write(context, number, skills)
-        if model and (model == LARGE.name or question.alone):
+        if model:
             execute(context, name, skills)
         if model != LARGE.name:
             settled = voices == 1 and question.is_settled(given)
             break
         if _has_vote(context, name, question.alone or voices > 1):
-            given[name] = _values(context, name, question, skills)
+            values = _values(context, name, question, skills)
+            given |= {name: values} if values or not question.calls else {}
         settled = len(given) >= voices and question.is_settled(given)
-        if settled or _is_hopeless(given, asked, question):
-            break
+        further = number - numbers.start
+        unreadable = bool(further and question.calls and not given)
+        if settled or unreadable or len(given) - (FIRST in given) >= AGREEING_OF_ONE_MODEL:
+            break  # more of the same would tell no more
     _add_cases(context, skills, question, given, settled)
-    return Opinion(asked=asked, end="settled" if settled else "open")
-
-
-def _is_hopeless(given: Mapping[str, Values], asked: int, question: _Question) -> bool:
-    """Whether more of the same would tell no more: enough voted, or none gives what can be read."""
-    unreadable = asked > 1 and bool(question.calls) and not any(given.values())
-    return len(given) - (FIRST in given) >= AGREEING_OF_ONE_MODEL or unreadable
+    differ = any(one["split"] and one["disputed"] for one in question.findings(given))
+    end: Literal["settled", "differ", "open"] = "differ" if differ else "open"
+    return Opinion(asked=asked, end="settled" if settled else end, voices=tuple(given))
 
 
 def _wanted(context: Context) -> dict[str, Any]:
@@ -162,7 +166,8 @@ def _wanted_of_draft(context: Context) -> dict[str, Any]:
     state = context.state()
     best = best_candidate(state)
     yours = any(case.is_yours for case in state.counted)
-    name = best.candidate if best.passes and by_larger(best) and yours else ""
+    wanted = best.passes and by_larger(best) and yours and context.is_builtin("escalation")
+    name = best.candidate if wanted else ""
     calls = variations([case.source for case in state.counted], state.name, INPUTS)
     end = context.ports.config().run.builtin_drafts
     return {"name": name, "calls": list(calls), "end": end}
@@ -231,19 +236,40 @@ def _add_cases(
     given: Mapping[str, Values],
     settled: bool,
 ) -> None:
-    """Add what is telling to the suite, and execute again whatever ran without it."""
+    """Add what is telling to the suite, and execute again whatever ran without it.
+
+    A new case in dispute is executed once as well: else nobody could be asked about it.
+    """
 
     def work() -> dict[str, Any]:
-        ran = [one.candidate for one in context.state().candidates if one.execution is not None]
-        found = telling(question.findings(given), alone=question.alone)
-        return {"found": found, "again": ran}
+        state = context.state()
+        found = question.findings(given)
+        told = telling(found, alone=question.alone)
+        decided = settled or not (question.alone and found)
+        if decided and not told:
+            return {"cases": []}
+        cases = with_findings(state.cases, state.name, told, decided=decided)
+        ran = [one.candidate for one in state.candidates if one.execution is not None]
+        return {"cases": [asdict(case) for case in cases], "new": len(state.cases), "again": ran}
 
     wanted = context.recorded(question.key, work)
-    if not wanted["found"]:
+    cases = tuple(Case(**one) for one in wanted["cases"])
+    if not cases:
         return
-    state = context.state()
-    decided = settled or not question.alone
-    cases = with_findings(state.cases, state.name, wanted["found"], decided=decided)
-    context.writer.write(TestsWritten(cases=cases), key=question.key)
-    for name in wanted["again"]:
-        execute(context, name, skills, again=question.key)
+    before, new = cases[: wanted["new"]], cases[wanted["new"] :]
+    if any(case.disputed for case in new):
+        tried = (*before, *(replace(case, disputed=False) for case in new))
+        _judge(context, skills, tried, wanted["again"], f"{question.key}-tried")
+    _judge(context, skills, cases, wanted["again"], question.key)
+
+
+def _judge(
+    context: Context,
+    skills: Sequence[Skill],
+    cases: tuple[Case, ...],
+    names: Sequence[str],
+    key: str,
+) -> None:
+    context.writer.write(TestsWritten(cases=cases), key=key)
+    for name in names:
+        execute(context, name, skills, again=key)

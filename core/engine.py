@@ -36,7 +36,7 @@ from core.steps import Json, Leaving
 from core.suite_writing import TESTS, check_tests
 from core.testing import execute
 from core.tools import Skill
-from core.verdict import best_candidate, reason_failed, reason_passed
+from core.verdict import Doubt, best_candidate, by_larger, reason_failed, reason_passed
 from core.waiting import take_answers
 
 logger = logging.getLogger(__name__)
@@ -153,8 +153,9 @@ def _conclude(context: Context, skills: Sequence[Skill], opinion: Opinion) -> No
         _write_end(context, "failed", reason_failed(state, best))
         return
     used = [skill.name for skill in skills if re.search(rf"\b{skill.name}\b", best.code)]
-    if _is_doubtful(state, best, opinion):
-        _write_end(context, "unconfirmed", reason_passed(state, best, used, doubt=True))
+    doubt = _doubt(state, best, opinion)
+    if doubt:
+        _write_end(context, "unconfirmed", reason_passed(state, best, used, doubt=doubt))
         return
     name = context.recorded("remember", lambda: _remember(context, state, best.code))
     if name:
@@ -162,10 +163,15 @@ def _conclude(context: Context, skills: Sequence[Skill], opinion: Opinion) -> No
     _write_end(context, "passed", reason_passed(state, best, used))
 
 
-def _is_doubtful(state: RunState, best: CandidateState, opinion: Opinion) -> bool:
-    """Whether a second opinion was sought and not had; the user's word settles it."""
-    mended = bool(best.attempt) and best.model == LARGE.name
-    return not state.weighed and (mended or opinion.end == "open")
+def _doubt(state: RunState, best: CandidateState, opinion: Opinion) -> Doubt:
+    """Whether a second opinion was sought and not had; the user's word for a case settles it."""
+    if state.vouched:
+        return ""
+    if opinion.end == "differ":
+        return "differ"
+    mended = bool(best.attempt) and best.model == LARGE.name and opinion.asked > 0
+    other = by_larger(best) and opinion.end == "settled" and best.candidate not in opinion.voices
+    return "alone" if opinion.end == "open" or mended or other else ""
 
 
 def _remember(context: Context, state: RunState, code: str) -> str:

@@ -22,7 +22,7 @@ Answer = Literal["yes", "no", "edit"]
 JUDGED: tuple[Outcome, ...] = ("passed", "unconfirmed", "failed")
 """The outcomes that rest on executed code.
 
-`unconfirmed`: it passes, but a second opinion was sought and no other program does the same.
+`unconfirmed`: it passes, but a second opinion was sought in vain, or programs differ.
 """
 STAGES: tuple[Stage, ...] = get_args(Stage)
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -166,6 +166,11 @@ class RunState:
     ended_as: ev.Outcome | None = None
 
     @property
+    def vouched(self) -> bool:
+        """Whether the user has called a case right; a "no" says nothing for the code."""
+        return any(case.confirmed or case.instead_of for case in self.counted)
+
+    @property
     def counted(self) -> tuple[ev.Case, ...]:
         """The cases that have a say in the verdict."""
         return tuple(case for case in self.cases if case.counts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Literal
 
 from core.answer_words import rests_on
 from core.embedded import LARGE
@@ -64,10 +65,14 @@ def behaviour(candidate: CandidateState) -> tuple[tuple[str, str, str], ...]:
     return tuple((result.id, result.result, result.message) for result in ran)
 
 
+Doubt = Literal["", "alone", "differ"]
+"""Why code that passes is unconfirmed: no other program does the same, or others do otherwise."""
+
+
 def reason_passed(
-    state: RunState, best: CandidateState, used: list[str], *, doubt: bool = False
+    state: RunState, best: CandidateState, used: list[str], *, doubt: Doubt = ""
 ) -> str:
-    """By how many cases of which kind it passed; with `doubt`, that it is unconfirmed."""
+    """By how many cases of which kind it passed, and what is in doubt about it."""
     suite = counts(state.cases, best.execution.cases if best.execution else ())
     voted = sum(case.voted and not case.is_yours for case in state.counted)
     text = f"Passes all {_cases(suite.total)}: {_kinds(suite, voted)}."
@@ -78,10 +83,12 @@ def reason_passed(
     agreeing = independent([one for one in state.candidates if one.passes and one.is_fresh])
     if len(agreeing) > 1:
         text += f" {len(agreeing)} {AGREE}"
-    if doubt and len(agreeing) > 1:
-        text += " But they differ where no case decides, so it is unconfirmed."
+    if doubt == "differ":
+        text += " But programs differ where no case decides, so it is unconfirmed."
+    elif doubt and len(agreeing) > 1:
+        text += " But that others do the same could not be shown, so it is unconfirmed."
     elif doubt:
-        text += " But no second program confirms it."
+        text += " But no second program confirms it. More examples in the goal would tell."
     text += rests_on(state.cases)
     afresh = {one.attempt for one in state.escalations if one.afresh}
     if best.attempt:

@@ -19,6 +19,7 @@ from core.events import (
     AnswersWeighed,
     Event,
     ExecutionFinished,
+    Outcome,
     Payload,
     SkillSaved,
     SkillWithdrawn,
@@ -86,29 +87,32 @@ class Weigher:
         if ended is None or ended.outcome not in JUDGED or not state.candidates:
             return []
         best = best_candidate(state)
+        doubt = state.ended_as == "unconfirmed" and not state.vouched
+        passed: Outcome = "unconfirmed" if doubt else "passed"
         revised = VerdictRevised(
-            outcome="passed" if best.passes else "failed",
-            reason=_reason(state, best),
+            outcome=passed if best.passes else "failed",
+            reason=_reason(state, best, doubt=doubt),
             candidate=best.candidate,
             code=best.code,
             passed=best.passed,
             total=len(state.counted),
             answers=state.weighed,
         )
-        return [*self._skill(state, best), revised]
+        return [*self._skill(state, best, green=best.passes and not doubt), revised]
 
-    def _skill(self, state: RunState, best: CandidateState) -> Iterator[Payload]:
+    def _skill(self, state: RunState, best: CandidateState, *, green: bool) -> Iterator[Payload]:
         """Withdraw what passes no longer, keep what passes now; each is safe to do twice."""
         ended = state.finished
         kept = bool(state.skill) and state.withdrawn is None
         assert ended is not None
         try:
-            if kept and (not best.passes or best.code != ended.code):
-                reason = f"By the user's answers the code of run {state.run_id} is wrong."
+            if kept and (not green or best.code != ended.code):
+                what = "unconfirmed" if best.passes and not green else "wrong"
+                reason = f"By the user's answers the code of run {state.run_id} is {what}."
                 if self._skills.withdraw(state.skill, state.run_id, reason):
                     yield SkillWithdrawn(name=state.skill, reason=reason)
                 kept = False
-            if best.passes and not kept:
+            if green and not kept:
                 name = self._skills.remember(
                     name=state.name,
                     signature=state.signature,
@@ -121,10 +125,10 @@ class Weigher:
             logger.warning("The skill of run %s stays as it is: %s", state.run_id, error)
 
 
-def _reason(state: RunState, best: CandidateState) -> str:
+def _reason(state: RunState, best: CandidateState, *, doubt: bool) -> str:
     if best.passes:
         used = [name for name in state.tools if re.search(rf"\b{name}\b", best.code)]
-        return reason_passed(state, best, used)
+        return reason_passed(state, best, used, doubt="alone" if doubt else "")
     error = first_error(best.execution) if best.execution else "The code was not executed."
     text = f"{head(error, 300).rstrip('.')}.{rests_on(state.cases)}"
     return f"{text} The run had ended, so nobody mended this: ask again."

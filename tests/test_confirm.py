@@ -9,6 +9,7 @@ from builtin_play import builtin_services
 from fake_ollama import Reply
 from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced
 
+from core.questions import questions
 from core.state import RunState
 
 GOAL = '''def add(a, b):
@@ -124,10 +125,14 @@ def test_no_more_opinions_than_drafts(tmp_path: Path, drafts: int, written: list
         assert names(carry_out(services, GOAL)) == written
 
 
-def test_what_cannot_be_compared_asks_for_no_second_opinion(tmp_path: Path) -> None:
+def wrapped_goal() -> str:
+    """Its examples fix no value of a plain call."""
     goal = GOAL.replace(">>> add(2, 3)", ">>> sorted(add([2], [3]))").replace("    5", "    [2, 3]")
-    goal = goal.replace(">>> add(1, 0)", ">>> len(add([1], []))")
-    assert names(run(tmp_path, Play(), Play(), goal)) == ["c0"]
+    return goal.replace(">>> add(1, 0)", ">>> len(add([1], []))")
+
+
+def test_what_cannot_be_compared_asks_for_no_second_opinion(tmp_path: Path) -> None:
+    assert names(run(tmp_path, Play(), Play(), wrapped_goal())) == ["c0"]
 
 
 def test_spaces_count(tmp_path: Path) -> None:
@@ -165,12 +170,16 @@ def test_a_draft_that_two_others_contradict_is_outvoted(tmp_path: Path) -> None:
     assert (state.outcome, state.code) == ("passed", GOOD)
 
 
+ALONE = "But no second program confirms it. More examples in the goal would tell."
+DIFFER = "But programs differ where no case decides, so it is unconfirmed."
+
+
 @pytest.mark.parametrize(
     ("drafts", "reason"),
     [
-        ([GOOD], "But no second program confirms it."),
-        ([odd(7), odd(8), odd(9)], "But they differ where no case decides, so it is unconfirmed."),
-        ([WRONG], "But no second program confirms it. Mended on attempt 1."),
+        ([GOOD], ALONE),
+        ([odd(7), odd(8), odd(9)], DIFFER),
+        ([WRONG], f"{ALONE} Mended on attempt 1."),
     ],
     ids=["the same again", "all differ", "mended"],
 )
@@ -184,15 +193,26 @@ def test_what_no_other_program_confirms_is_no_green_run(
     assert not state.skill
 
 
-def test_the_users_word_makes_an_unconfirmed_run_green(tmp_path: Path) -> None:
+def test_the_users_word_makes_an_unconfirmed_run_green_and_a_no_does_not(tmp_path: Path) -> None:
     large = Play(code=[fenced(odd(7)), fenced(odd(8)), fenced(odd(9))])
     with builtin_services(tmp_path, Play(code=fenced(WRONG)), large) as services:
         state = carry_out(services, GOAL)
         assert state.outcome == "unconfirmed"
-        case = next(one for one in state.cases if one.disputed)
-        right = services.answers.give(state.run_id, case.id, "edit", source="7")
-    assert (right.outcome, right.code) == ("passed", odd(7))
-    assert right.skill
+        first, second, *_ = questions(state)
+        no = services.answers.give(state.run_id, first.case.id, "no")
+        assert (no.outcome, no.skill) == ("unconfirmed", "")
+        right = services.answers.give(state.run_id, second.case.id, "edit", source="7")
+        assert (right.outcome, right.code) == ("passed", odd(7))
+        assert right.skill
+        back = services.answers.give(state.run_id, second.case.id, "no", was="edit")
+        assert back.outcome == "unconfirmed"
+        assert back.withdrawn is not None
+
+
+def test_what_cannot_be_compared_is_confirmed_by_another_that_passes(tmp_path: Path) -> None:
+    large = Play(code=[fenced(GOOD), fenced(GOOD), fenced(ALIKE)])
+    state = run(tmp_path, Play(code=fenced(BROKEN)), large, wrapped_goal())
+    assert (state.outcome, names(state)) == ("passed", ["c0", "d1", "d2", "d3"])
 
 
 WRONG_TESTS = "```python\nassert add(1, 2) == 4\nassert add(0, 4) == 5\n```"
