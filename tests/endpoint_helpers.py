@@ -189,11 +189,13 @@ def saying(*parts: bytes, pause_s: float = 0.0) -> Handler:
     return handle
 
 
-def wait_for(happened: Callable[[], bool], timeout_s: float = 0.02) -> bool:
+def wait_for(
+    happened: Callable[[], bool], timeout_s: float = 0.02, every_s: float = 0.0005
+) -> bool:
     """Whether it happens within so many seconds."""
     end = time.monotonic() + timeout_s
     while not happened():
         if time.monotonic() > end:
             return False
-        time.sleep(0.0005)
+        time.sleep(every_s)
     return True

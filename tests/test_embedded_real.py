@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
+from endpoint_helpers import wait_for
 
 from core.cancel import Cancel
 from core.embedded import SMALL, Builtin, Sources
@@ -73,15 +73,6 @@ def servers_of(parent: int) -> list[int]:
     return found
 
 
-def becomes(condition: Callable[[], bool], within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -112,7 +103,7 @@ def test_a_killed_server_is_started_again(app: Builtin) -> None:
     url, _ = app.acquire("generator", Cancel())
     [server] = servers_of(os.getpid())
     os.kill(server, signal.SIGKILL)
-    assert becomes(lambda: app.progress()[0].phase == "absent", within_s=5)
+    assert wait_for(lambda: app.progress()[0].phase == "absent", 5, every_s=0.02)
     assert "SIGKILL" in app.progress()[0].message
     with pytest.raises(requests.ConnectionError):
         chat(url, SMALL.name, "Say hi.", 4)
@@ -155,7 +146,7 @@ def test_the_server_ends_with_a_parent_that_was_killed(app: Builtin) -> None:
         assert parent.stdout.readline().startswith(b"http://127.0.0.1:")
         [server] = servers_of(parent.pid)
         parent.kill()
-    assert becomes(lambda: not alive(server), within_s=2)
+    assert wait_for(lambda: not alive(server), 2, every_s=0.02)
 
 
 def test_it_ends_with_its_parent_also_while_it_loads(app: Builtin) -> None:
@@ -166,7 +157,7 @@ def test_it_ends_with_its_parent_also_while_it_loads(app: Builtin) -> None:
     ) as server:
         assert server.stdin is not None
         maps = Path(f"/proc/{server.pid}/maps")
-        assert becomes(lambda: SMALL.file in maps.read_text(), within_s=20)
+        assert wait_for(lambda: SMALL.file in maps.read_text(), 20, every_s=0.02)
         server.stdin.close()
         server.wait(1)
         assert server.stdout is not None
