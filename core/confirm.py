@@ -23,7 +23,7 @@ from core.events import Case, TestsWritten
 from core.programs import AGREEING_OF_ONE_MODEL, independent
 from core.reading.pysource import NOT_PYTHON
 from core.reading.variations import variations
-from core.splits import Given, Values, findings, is_settled, telling, with_findings
+from core.splits import Given, Values, findings, in_dispute, is_settled, telling, with_findings
 from core.testing import execute, run_cases
 from core.tools import Skill
 from core.verdict import best_candidate, by_larger
@@ -139,8 +139,7 @@ def _compare(
         if settled or unreadable or len(given) - (FIRST in given) >= AGREEING_OF_ONE_MODEL:
             break  # more of the same would tell no more
     _add_cases(context, skills, question, given, settled)
-    differ = any(one["split"] and one["disputed"] for one in question.findings(given))
-    end: Literal["settled", "differ", "open"] = "differ" if differ else "open"
+    end: Literal["differ", "open"] = "differ" if in_dispute(question.findings(given)) else "open"
     return Opinion(asked=asked, end="settled" if settled else end, voices=tuple(given))
 
 
@@ -168,7 +167,8 @@ def _wanted_of_draft(context: Context) -> dict[str, Any]:
     yours = any(case.is_yours for case in state.counted)
     wanted = best.passes and by_larger(best) and yours and context.is_builtin("escalation")
     name = best.candidate if wanted else ""
-    calls = variations([case.source for case in state.counted], state.name, INPUTS)
+    sources = [case.source for case in state.counted] if wanted else []
+    calls = variations(sources, state.name, INPUTS)
     end = context.ports.config().run.builtin_drafts
     return {"name": name, "calls": list(calls), "end": end}
 

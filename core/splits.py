@@ -59,9 +59,12 @@ def is_settled(found: Sequence[Mapping[str, Any]], *, alone: bool) -> bool:
 
     `alone` something must be clear as well. That nothing is returned proves nothing.
     """
-    if any(one["split"] and one["disputed"] for one in found):
-        return False
-    return not alone or any(_proves(one) for one in found)
+    return not in_dispute(found) and (not alone or any(_proves(one) for one in found))
+
+
+def in_dispute(found: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether programs differ somewhere and too few of them say the same."""
+    return any(one["split"] and one["disputed"] for one in found)
 
 
 def telling(found: Sequence[Mapping[str, Any]], *, alone: bool) -> list[dict[str, Any]]:
@@ -133,7 +136,7 @@ def _contradicts(one: Mapping[str, Any] | None, value: str) -> bool:
 
 
 def _sides(source: str, name: str) -> tuple[str, str]:
-    """A case's call and the value it expects, as `split` writes them; '' for what it lacks."""
+    """A case's call and the value it expects, as `findings` writes them; '' for what it lacks."""
     call = next(iter(variations([source], name, 1)), "")
     tree = parse(source)
     found = compared(exact(tree).body[-1]) if tree is not None and tree.body else None
