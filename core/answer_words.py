@@ -16,6 +16,7 @@ def rests_on(cases: Iterable[Case]) -> str:
         ("confirmed", sum(case.confirmed for case in suite)),
         ("rejected", sum(case.rejected and case.origin == "generated" for case in suite)),
         ("your own now", sum(bool(case.instead_of) and case.counts for case in suite)),
+        ("added", sum(case.added and case.counts for case in suite)),
     )
     parts: list[str] = []
     for word, count in kinds:
@@ -29,7 +30,7 @@ def rests_on(cases: Iterable[Case]) -> str:
 def goal_with_answers(state: RunState) -> str:
     """The goal with what the user answered as further examples, for asking again."""
     sources = [
-        shown(case) for case in state.cases if case.counts and (case.confirmed or case.instead_of)
+        shown(case) for case in state.cases if case.counts and (case.confirmed or case.is_by_answer)
     ]
     lines = [source.removeprefix("assert ") for source in sources if "\n" not in source]
     return "\n".join([state.goal, *(line for line in lines if line not in state.goal)])

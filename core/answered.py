@@ -26,13 +26,16 @@ def in_force(cases: Iterable[Case], answers: Iterable[CaseAnswered]) -> tuple[Ca
 
 
 def _with(cases: tuple[Case, ...], answer: CaseAnswered) -> tuple[Case, ...]:
-    if not any(case.id == answer.case and case.origin == "generated" for case in cases):
+    known = next((case for case in cases if case.id == answer.case), None)
+    if known is None and answer.answer == "add":
+        return (*cases, Case(id=answer.added, source=answer.source, origin="yours", added=True))
+    if known is None or not takes_answer(known):
         return cases
     suite = []
     for case in cases:
         if case.id == answer.case:
-            yes = answer.answer == "yes"
-            suite.append(replace(case, confirmed=yes, rejected=not yes))
+            yes = answer.answer in ("yes", "add")
+            suite.append(replace(case, confirmed=yes and not case.added, rejected=not yes))
         elif case.instead_of == answer.case:
             # What an earlier edit put there, unless this is that edit.
             suite.append(replace(case, rejected=case.id != answer.added))
@@ -42,6 +45,11 @@ def _with(cases: tuple[Case, ...], answer: CaseAnswered) -> tuple[Case, ...]:
         added = Case(id=answer.added, source=answer.source, origin="yours", instead_of=answer.case)
         suite.append(added)
     return tuple(suite)
+
+
+def takes_answer(case: Case) -> bool:
+    """Whether there is anything to say of it: not of an example of the goal, nor of an edit."""
+    return case.origin == "generated" or case.added
 
 
 def with_results(

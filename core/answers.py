@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import get_args
 
-from core.answered import in_force
+from core.answered import in_force, takes_answer
 from core.cancel import Cancel
-from core.edits import replacement, same_case
+from core.edits import addition, replacement, same_case
 from core.errors import AppError, BadInput, Cancelled, Conflict, IllegalEvent, SandboxError
 from core.events import Answer, Case, CaseAnswered, WaitSkipped
 from core.log import EventLog
@@ -45,9 +45,11 @@ class Answers:
     ) -> RunState:
         """Keep an answer and let it count; the run's state after that.
 
-        `answer` is yes, no or edit, `source` an edit's text, and `was` the answer that it changes,
-        '' for a first one. The same answer again changes nothing. Raises RunNotFound, BadInput,
-        Conflict where it comes too late; SandboxError and StorageError with the answer kept.
+        `answer` is yes, no, edit or add, `source` the text of the latter two, and `was` the answer
+        that it changes, '' for a first one. An added case has no `case` yet; "no" takes it back,
+        "yes" lets it count again. The same answer again changes nothing. Raises RunNotFound,
+        BadInput, Conflict where it comes too late; SandboxError and StorageError with the answer
+        kept.
         """
         while True:
             state = fold(self._log.since(run_id))
@@ -55,8 +57,8 @@ class Answers:
             if new is None:
                 break
             # The key has a place for one answer only: who comes second looks again.
-            number = sum(one.case == case for one in state.answers)
-            if self._log.append(run_id, new, key=f"answer:{case}:{number}") is not None:
+            number = sum(one.case == new.case for one in state.answers)
+            if self._log.append(run_id, new, key=f"answer:{new.case}:{number}") is not None:
                 break
         try:
             return self.weigh(run_id)
@@ -123,13 +125,17 @@ def _checked(
     """The answer as an event, None where it was given before; BadInput, Conflict."""
     word = next((known for known in ANSWERS if known == answer), None)
     if word is None:
-        raise BadInput("answer", "The answer must be yes, no or edit.")
+        raise BadInput("answer", "The answer must be yes, no, edit or add.")
     cases = in_force(state.cases, state.answers)
+    if word == "add":
+        return _added(state, case_id, source, cases)
     case = next((known for known in cases if known.id == case_id), None)
     if case is None:
         raise BadInput("case", f"The run has no test case {case_id!r}.")
-    if case.origin == "yours":
+    if not takes_answer(case):
         raise BadInput("case", "This case is your own, so there is nothing to ask about it.")
+    if case.added and word == "edit":
+        raise BadInput("answer", "You added this case: take it back with no, and add another.")
     _check_phase(state)
     added = ""
     if word == "edit":
@@ -142,6 +148,17 @@ def _checked(
         source = ""
     new = CaseAnswered(case=case_id, answer=word, source=source, added=added)
     return _unless_answered(state, case, new, was)
+
+
+def _added(state: RunState, case: str, source: str, cases: Iterable[Case]) -> CaseAnswered:
+    if case:
+        raise BadInput("case", "An added case takes no other's place: leave `case` out, or edit.")
+    _check_phase(state)
+    if not state.cases:
+        raise Conflict("The run has no test cases yet. Add yours once it has.")
+    name = f"u{1 + sum(one.answer == 'add' for one in state.answers)}"
+    text = addition(source, plan_of(state), cases)
+    return CaseAnswered(case=name, answer="add", source=text, added=name)
 
 
 def _unless_answered(
@@ -173,5 +190,10 @@ def plan_of(state: RunState) -> Plan:
 
 def said(answer: CaseAnswered) -> str:
     """The answer in words, like "it is right"."""
-    words = {"yes": "it is right", "no": "it is wrong", "edit": f"{answer.source} in its place"}
+    words = {
+        "yes": "it is right",
+        "no": "it is wrong",
+        "edit": f"{answer.source} in its place",
+        "add": "it is added",
+    }
     return words[answer.answer]

@@ -1,4 +1,4 @@
-"""What the user writes in place of a generated case: read, checked, made a case's source.
+"""What the user writes as a case, in place of a generated one or besides: read, checked, made one.
 
 Pure. It may be a whole line like `assert add([]) == 0`, or only the value that is right.
 """
@@ -16,6 +16,7 @@ from core.reading.floats import exact, tolerant
 from core.reading.plans import Plan
 from core.reading.pysource import attempt, compiles, fingerprint, loaded, parse
 from core.reading.testcode import written_tests
+from core.suite import cases_from_goal
 
 FIELD = "source"
 LONGEST = 4_000
@@ -27,18 +28,47 @@ def replacement(text: str, case: Case, plan: Plan, suite: Iterable[Case]) -> str
     BadInput for what is no case: not Python, no assert, several, one that never reaches the
     candidate, one that always holds, one that the suite has or contradicts in the user's name.
     """
+    written = _written(text, "a line like assert f(2) == 4, or a value")
+    _check_python(written)
+    source = _one_case(_whole(written, case, plan), plan)
+    _check_against(source, (one for one in suite if case.id not in (one.id, one.instead_of)))
+    return source
+
+
+def addition(text: str, plan: Plan, suite: Iterable[Case]) -> str:
+    """A further case's source; what a goal's example may look like is read as well.
+
+    BadInput as of `replacement`, and for a value alone.
+    """
+    written = _written(text, "a line like f(2) == 4")
+    examples = cases_from_goal(written, plan) if attempt(written)[0] is None else ()
+    if len(examples) == 1:
+        written = examples[0].source
+    _check_python(written)
+    value = expression(written)
+    if value is not None and plan.name not in loaded(value):
+        raise BadInput(FIELD, f"Write the call as well, like {plan.name}(...) == 4.")
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == plan.name:
+        raise BadInput(FIELD, f"Write what it gives as well, like {plan.name}(...) == 4.")
+    source = _one_case(written if value is None else f"assert {written}", plan)
+    _check_against(source, suite)
+    return source
+
+
+def _written(text: str, form: str) -> str:
     written = text.replace("\r\n", "\n").strip()
     if not written:
-        raise BadInput(FIELD, "Write what is right: a line like assert f(2) == 4, or a value.")
+        raise BadInput(FIELD, f"Write what is right: {form}.")
     if len(written) > LONGEST:
         raise BadInput(FIELD, f"A case can have at most {LONGEST:,} characters.")
+    return written
+
+
+def _check_python(written: str) -> None:
     tree, line = attempt(written)
     if tree is None or not compiles(written):
         where = f" (line {line})" if line and "\n" in written else ""
         raise BadInput(FIELD, f"Python can't read this{where}. Write it like assert f(2) == 4.")
-    source = _one_case(_whole(written, case, plan), plan)
-    _check_against(source, case, suite)
-    return source
 
 
 def _whole(written: str, case: Case, plan: Plan) -> str:
@@ -93,10 +123,10 @@ def _statements(tree: ast.Module) -> int:
     return sum(not isinstance(node, (ast.Import, ast.ImportFrom)) for node in tree.body)
 
 
-def _check_against(source: str, case: Case, suite: Iterable[Case]) -> None:
+def _check_against(source: str, others: Iterable[Case]) -> None:
     key, call, expected = _parts(source)
-    for other in suite:
-        if other.id == case.id or other.instead_of == case.id or not other.counts:
+    for other in others:
+        if not other.counts:
             continue
         other_key, other_call, other_expected = _parts(other.source)
         if key == other_key:

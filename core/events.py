@@ -17,7 +17,7 @@ Origin = Literal["yours", "generated"]
 Result = Literal["passed", "failed", "error", "timeout", "not_run"]
 Status = Literal["passed", "failed", "timeout", "memory", "output", "crash", "sandbox-error"]
 Outcome = Literal["passed", "unconfirmed", "failed", "cancelled", "error"]
-Answer = Literal["yes", "no", "edit"]
+Answer = Literal["yes", "no", "edit", "add"]
 
 JUDGED: tuple[Outcome, ...] = ("passed", "unconfirmed", "failed")
 """The outcomes that rest on executed code.
@@ -33,8 +33,9 @@ class Case:
     """One test case: `source` is Python statements that raise when the candidate is wrong.
 
     The candidate's names are in scope. `origin` is 'yours' for examples out of the user's goal and
-    for what the user wrote in place of the case `instead_of`. `confirmed` and `rejected` are the
-    user's own word on a generated case. `voted`: it expects what several programs give.
+    for what the user wrote on the run's page: in place of the case `instead_of`, or `added` to the
+    suite. `confirmed` and `rejected` are the user's own word on a generated case; `rejected` an
+    added one that was taken back. `voted`: it expects what several programs give.
     """
 
     id: str
@@ -45,11 +46,17 @@ class Case:
     rejected: bool = False
     instead_of: str = ""
     voted: bool = False
+    added: bool = False
 
     @property
     def is_yours(self) -> bool:
         """Whether the user wrote or confirmed it."""
         return self.origin == "yours" or self.confirmed
+
+    @property
+    def is_by_answer(self) -> bool:
+        """Whether the user wrote it on the run's page, not in the goal."""
+        return self.added or bool(self.instead_of)
 
     @property
     def in_doubt(self) -> bool:
@@ -335,10 +342,11 @@ class SkillSaved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseAnswered:
-    """The user's word on the generated case `case`: right, wrong, or `source` in its place.
+    """The user's word on the case `case`: right, wrong, or `source` in its place; or a new case.
 
-    `added` is the id of the case that an edit adds, '' otherwise. A later answer to the same case
-    replaces an earlier one. Nothing counts differently until the next AnswersWeighed.
+    `added` is the id of the case that an edit or "add" adds, '' otherwise; of "add" it is `case`. A
+    later answer to the same case replaces an earlier one: "no" takes an added one back. Nothing
+    counts differently until the next AnswersWeighed.
     """
 
     case: str

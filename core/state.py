@@ -168,7 +168,7 @@ class RunState:
     @property
     def vouched(self) -> bool:
         """Whether the user has called a case right; a "no" says nothing for the code."""
-        return any(case.confirmed or case.instead_of for case in self.counted)
+        return any(case.confirmed or case.is_by_answer for case in self.counted)
 
     @property
     def counted(self) -> tuple[ev.Case, ...]:

@@ -88,7 +88,7 @@ def reason_passed(
     elif doubt and len(agreeing) > 1:
         text += " But that others do the same could not be shown, so it is unconfirmed."
     elif doubt:
-        text += " But no second program confirms it. More examples in the goal would tell."
+        text += " But no second program confirms it. More examples would tell."
     text += rests_on(state.cases)
     afresh = {one.attempt for one in state.escalations if one.afresh}
     if best.attempt:

@@ -340,3 +340,77 @@ def test_later_tests_keep_what_was_answered(opened: Services) -> None:
     state = state_of(opened, run_id)
     assert [case.id for case in state.cases] == ["g1", "g2", "g3", "g2.1"]
     assert [case.counts for case in state.cases] == [False, False, False, True]
+
+
+def test_a_test_of_your_own_counts_at_once(opened: Services, run_id: str) -> None:
+    opened.answers.give(run_id, "g2", "no")
+    after = opened.answers.give(run_id, "", "add", source="total([]) == 0")
+    assert after.cases[-1] == ev.Case(
+        id="u1", source="assert total([]) == 0", origin="yours", added=True
+    )
+    assert results(after, "d2") == {"g1": "passed", "g3": "passed", "u1": "failed"}
+    assert after.code in (SUM, LOOP)
+    assert after.finished is not None
+    assert after.finished.reason.endswith("By your answers 1 case is rejected and 1 is added.")
+    assert not unweighed(after)
+
+
+def test_a_test_of_your_own_can_be_taken_back_and_counted_again(
+    opened: Services, run_id: str
+) -> None:
+    opened.answers.give(run_id, "", "add", source="total([1]) == 2")
+    with pytest.raises(Conflict, match="answered meanwhile: it is added"):
+        opened.answers.give(run_id, "u1", "no")
+    after = opened.answers.give(run_id, "u1", "no", was="add")
+    assert after.outcome == "passed"
+    assert [case.id for case in after.counted] == ["g1", "g2", "g3"]
+    assert "By your answers" not in (after.finished.reason if after.finished else "")
+    after = opened.answers.give(run_id, "u1", "yes", was="no")
+    assert after.outcome == "failed"
+    added = after.case("u1")
+    assert added is not None
+    assert (added.confirmed, added.counts) == (False, True)
+    with pytest.raises(BadInput, match="take it back"):
+        opened.answers.give(run_id, "u1", "edit", source="3", was="yes")
+    # What was taken back may be written anew, and is another case.
+    opened.answers.give(run_id, "u1", "no", was="yes")
+    assert opened.answers.give(run_id, "", "add", source="total([1]) == 2").cases[-1].id == "u2"
+
+
+def test_a_test_of_your_own_turns_an_unconfirmed_run_green(opened: Services) -> None:
+    payloads = [
+        replace(payload, outcome="unconfirmed") if isinstance(payload, ev.RunFinished) else payload
+        for payload in asked_runs.ended()
+    ]
+    run_id = asked_runs.write(opened.log, iter(payloads))
+    assert library(opened).all() == ()
+    wrong = opened.answers.give(run_id, "", "add", source="total([9]) == 8")
+    assert (wrong.outcome, wrong.vouched) == ("failed", True)
+    opened.answers.give(run_id, "u1", "no", was="add")
+    assert state_of(opened, run_id).outcome == "unconfirmed"
+    after = opened.answers.give(run_id, "", "add", source="total([9]) == 9")
+    assert (after.outcome, after.ended_as) == ("passed", "unconfirmed")
+    assert len(library(opened).all()) == 1
+
+
+def test_many_who_add_the_same_test_at_once_add_one(opened: Services, run_id: str) -> None:
+    def add(source: str) -> str:
+        try:
+            opened.answers.give(run_id, "", "add", source=source)
+        except BadInput:
+            return "has it"
+        return "added"
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(add, ["total([5]) == 5", "total([6]) == 6"] * 4))
+    state = state_of(opened, run_id)
+    assert sorted(case.id for case in state.cases if case.added) == ["u1", "u2"]
+    assert found.count("added") == 2
+    assert not unweighed(state)
+
+
+def test_a_run_without_cases_takes_no_test_yet(opened: Services) -> None:
+    first = ev.RunStarted(goal=asked_runs.GOAL, config_digest="", rung="")
+    run_id = asked_runs.write(opened.log, iter([first]))
+    with pytest.raises(Conflict, match="no test cases yet"):
+        opened.answers.give(run_id, "", "add", source="total([1]) == 1")

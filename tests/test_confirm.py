@@ -170,7 +170,7 @@ def test_a_draft_that_two_others_contradict_is_outvoted(tmp_path: Path) -> None:
     assert (state.outcome, state.code) == ("passed", GOOD)
 
 
-ALONE = "But no second program confirms it. More examples in the goal would tell."
+ALONE = "But no second program confirms it. More examples would tell."
 DIFFER = "But programs differ where no case decides, so it is unconfirmed."
 
 

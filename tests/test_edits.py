@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pieces import replies
 
-from core.edits import replacement
+from core.edits import addition, replacement
 from core.errors import BadInput
 from core.events import Case
 from core.reading.plans import Plan
@@ -83,6 +83,52 @@ def test_what_is_no_case_is_refused_in_words(text: str, why: str) -> None:
 def test_whatever_is_typed_it_is_a_case_or_a_word_about_it(text: str) -> None:
     try:
         source = written(text)
+    except BadInput:
+        return
+    assert compiles(source)
+    assert "add" in source
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("add([2]) == 2", "assert add([2]) == 2"),
+        ("assert add([2]) == 2\r\n", "assert add([2]) == 2"),
+        ("add([2]) -> 2", "assert add([2]) == 2"),
+        (">>> add([2])\n2", "assert add([2]) == 2"),
+        ("xs = [2]\nassert add(xs) == 2", "xs = [2]\nassert add(xs) == 2"),
+        ("assert add([2])", "assert add([2])"),
+        ("isinstance(add([2]), int)", "assert isinstance(add([2]), int)"),
+    ],
+)
+def test_a_further_case_is_taken_as_people_write_it(text: str, source: str) -> None:
+    assert addition(text, PLAN, [CASE, OWN, GONE]) == source
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "Write what is right"),
+        ("2", "Write the call as well, like add"),
+        ("add([2])", "Write what it gives as well"),
+        ("add([2]) ==", "Python can't read this"),
+        ("what it should do is add", "Python can't read this"),
+        ("assert add([2]) == 2\nassert add([3]) == 3", "several cases"),
+        ("assert add([1]) == 1", "has this case already .y1."),
+        ("add([]) == 0", "has this case already .g1."),
+        ("add([1]) == 2", "A case of your own says otherwise: assert add"),
+    ],
+)
+def test_what_is_no_further_case_is_refused_in_words(text: str, why: str) -> None:
+    with pytest.raises(BadInput, match=why) as caught:
+        addition(text, PLAN, [CASE, OWN, GONE])
+    assert caught.value.field == "source"
+
+
+@given(replies())
+def test_whatever_is_typed_as_a_further_case_it_is_one_or_a_word_about_it(text: str) -> None:
+    try:
+        source = addition(text, PLAN, [CASE, OWN])
     except BadInput:
         return
     assert compiles(source)

@@ -49,12 +49,32 @@ def test_a_bad_edit_comes_back_with_a_word_at_its_field(browser: FlaskClient, ru
     assert "assert &lt;True&gt;</textarea>" in page
 
 
+def test_a_test_of_your_own_is_added_and_taken_back(browser: FlaskClient, run_id: str) -> None:
+    response = give(browser, run_id, answer="add", source="total([5]) ==")
+    page = response.get_data(as_text=True)
+    assert response.status_code == 400
+    assert 'id="problem-new-test"' in page
+    assert "total([5]) ==</textarea>" in page
+    assert give(browser, run_id, answer="add", source="total([5]) == 5").status_code == 303
+    page = browser.get(f"/runs/{run_id}").get_data(as_text=True)
+    assert "Passed: 4 of 4 cases" in page
+    assert "yours</span>" in page
+    assert "By your answers 1 case is added." in page
+    assert "total([5]) == 5</textarea>" not in page
+    assert give(browser, run_id, case="u1", answer="no", was="add").status_code == 303
+    page = browser.get(f"/runs/{run_id}").get_data(as_text=True)
+    assert "Passed: 3 of 3 cases" in page
+    assert "taken back by you" in page
+    assert "Count it again" in page
+
+
 @pytest.mark.parametrize(
     ("form", "status", "text"),
     [
         ({"case": "g9", "answer": "yes"}, 400, "no test case &#39;g9&#39;"),
-        ({"case": "g2", "answer": ""}, 400, "yes, no or edit"),
-        ({}, 400, "yes, no or edit"),
+        ({"case": "g2", "answer": ""}, 400, "yes, no, edit or add"),
+        ({}, 400, "yes, no, edit or add"),
+        ({"case": "g2", "answer": "add", "source": "0"}, 400, "takes no other&#39;s place"),
     ],
 )
 def test_what_is_no_answer_is_said_on_the_page(
@@ -109,9 +129,19 @@ def test_the_api_asks_and_takes_answers(browser: FlaskClient, run_id: str) -> No
     assert browser.get("/api/runs").get_json()["runs"][0]["reason"] == state["reason"]
 
 
+def test_the_api_takes_a_test(browser: FlaskClient, run_id: str) -> None:
+    body = {"answer": "add", "source": "total([]) == 0"}
+    response = browser.post(f"/api/runs/{run_id}/answers", json=body)
+    assert response.status_code == 200
+    state = response.get_json()
+    assert (state["tests"][-1]["id"], state["tests"][-1]["added"]) == ("u1", True)
+    assert state["outcome"] == "failed"  # g2 says None
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
+        ({"answer": "add", "source": "total([])"}, 400, "source"),
         ({"case": "g9", "answer": "yes"}, 400, "case"),
         ({"case": 3, "answer": "yes"}, 400, "case"),
         ({"case": "g2", "answer": "perhaps"}, 400, "answer"),

@@ -5,19 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.events import JUDGED, CaseAnswered
-from core.questions import Group, Question, question, questions, shown
+from core.questions import Group, Question, question, questions
+from core.questions import shown as shown
 from core.state import Phase, RunState
 from webui.present import plural
-
-__all__ = [
-    "Given",
-    "asked",
-    "given",
-    "does",
-    "shown",
-    "takes_answers",
-    "worth_showing",
-]
 
 _ALONE = {
     "say": "says",
@@ -48,9 +39,39 @@ def asked(state: RunState) -> tuple[Question, ...]:
     return questions(state) if takes_answers(state) else ()
 
 
+def takes_tests(state: RunState) -> bool:
+    """Whether a test of the user's own would be taken now."""
+    return takes_answers(state) and bool(state.cases)
+
+
 def worth_showing(state: RunState) -> bool:
-    """Whether there is anything to ask, or was."""
-    return bool(state.answers or state.waiting or asked(state))
+    """Whether there is anything to ask, or was, or a test could be added."""
+    return bool(state.answers or state.waiting or asked(state) or takes_tests(state))
+
+
+def title(state: RunState) -> str:
+    """What the user may do here."""
+    if asked(state):
+        return "Is this right?"
+    return "Your answers" if state.answers else "Know a test?"
+
+
+def hint(state: RunState) -> str:
+    """What comes of it; '' while the run waits, which is said there."""
+    if state.waiting:
+        return ""
+    if asked(state):
+        return "optional: an answer ranks the code anew at once, without a model"
+    if state.outcome == "unconfirmed":
+        return "a test that you know to be right, and that the code passes, turns it green"
+    if state.answers:
+        return "no test is left that an answer would decide"
+    return "optional: it runs at once, and counts like an example in the goal"
+
+
+def is_open(state: RunState) -> bool:
+    """Whether a test of the user's own is what the run needs most."""
+    return state.outcome == "unconfirmed" and not asked(state)
 
 
 def given(state: RunState) -> tuple[Given, ...]:
@@ -76,6 +97,8 @@ def does(group: Group) -> str:
     return f"{plural(count, 'candidate')} {words}"
 
 
-def said(answer: CaseAnswered) -> str:
-    """The answer in a word or two."""
-    return {"yes": "right", "no": "wrong", "edit": "replaced by"}[answer.answer]
+def said(one: Given) -> str:
+    """What the user says of the case, after its source."""
+    if one.question.case.added:
+        return "taken back" if one.answer.answer == "no" else "added"
+    return {"yes": "right", "no": "wrong", "edit": "replaced by"}[one.answer.answer]
