@@ -13,6 +13,7 @@ from core.embedded import LARGE
 from core.endpoints import Client
 from core.errors import ModelAnswerError
 from core.events import CandidateWritten, Role
+from core.reading.loops import repeats_itself
 from core.replies import Plan, extract_code
 from core.sandbox import Sandbox
 from core.sandbox.packages import Packages
@@ -113,7 +114,8 @@ class Context:
         temperature: float,
         cancel: Cancel | None = None,
     ) -> tuple[Answer, str]:
-        """An answer and the code in it; a cut-off one is asked for again with more room.
+        """An answer and the code in it; one that was cut off, and not because it went on and on, is
+        asked for again with more room.
 
         An answer without any code comes back as it is: executed, it fails, and says why.
         """
@@ -133,7 +135,7 @@ class Context:
                 found = extract_code(answer.text, wanted, finish_reason=answer.finish_reason)
             except ModelAnswerError:
                 return answer, answer.text
-            if not found.truncated:
+            if not found.truncated or repeats_itself(answer.text):
                 break
         return answer, found.code
 

@@ -255,6 +255,19 @@ def test_a_cut_off_reply_is_asked_for_again_with_more_room(
     assert rooms == [1536, 3072]
 
 
+def test_a_reply_that_goes_on_and_on_is_not_given_more_room(
+    opened: Services, play: Play, server: FakeOllama
+) -> None:
+    counting = "".join(f"    if a == {n}:\n        return b + {n}\n" for n in range(90))
+    play.code = Reply(text=f"```python\ndef add(a, b):\n{counting}    if a", done_reason="length")
+    play.escalate = fenced(GOOD)
+    state = carry_out(opened, "add two numbers")
+    assert state.outcome == "passed"
+    assert play.asked.count("code") == 1
+    assert state.candidates[0].code.startswith("def add(a, b):")
+    assert not state.candidates[0].passes
+
+
 def test_no_test_case_at_all_is_no_success(opened: Services, play: Play) -> None:
     play.tests = "I think the code is fine without tests."
     state = carry_out(opened, "add two numbers")
