@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 
 from core.events import Case
 from core.questions import shown
+from core.reading.pysource import parse
 from core.state import RunState
 
 
@@ -32,5 +34,16 @@ def goal_with_answers(state: RunState) -> str:
     sources = [
         shown(case) for case in state.cases if case.counts and (case.confirmed or case.is_by_answer)
     ]
-    lines = [source.removeprefix("assert ") for source in sources if "\n" not in source]
+    lines = [_as_example(source) for source in sources]
     return "\n".join([state.goal, *(line for line in lines if line not in state.goal)])
+
+
+def _as_example(source: str) -> str:
+    """As people write it in a goal: a comparison or an error as a line, all else as code."""
+    tree = parse(source)
+    only = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    if isinstance(only, ast.Try) and only.handlers and only.handlers[0].type is not None:
+        return f"{ast.unparse(only.body[0])} raises {ast.unparse(only.handlers[0].type)}"
+    if isinstance(only, ast.Assert):
+        return source.removeprefix("assert ") if isinstance(only.test, ast.Compare) else source
+    return f"```python\n{source}\n```"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import get_args
 
 from core.answered import in_force, takes_answer
 from core.cancel import Cancel
-from core.edits import addition, replacement, same_case
+from core.edits import addition, check_own, find_contradicted, find_same, replacement, same_case
 from core.errors import AppError, BadInput, Cancelled, Conflict, IllegalEvent, SandboxError
 from core.events import Answer, Case, CaseAnswered, WaitSkipped
 from core.log import EventLog
@@ -24,6 +24,7 @@ from core.tools import SkillLibrary
 from core.weighing import Weigher
 
 AT_ONCE = 2  # runs whose candidates are executed again at a time; others wait
+MOST_ADDED = 20  # each may have every candidate executed again
 CLOSE_S = 5.0
 WAIT_S = 120.0
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
@@ -46,10 +47,10 @@ class Answers:
         """Keep an answer and let it count; the run's state after that.
 
         `answer` is yes, no, edit or add, `source` the text of the latter two, and `was` the answer
-        that it changes, '' for a first one. An added case has no `case` yet; "no" takes it back,
-        "yes" lets it count again. The same answer again changes nothing. Raises RunNotFound,
-        BadInput, Conflict where it comes too late; SandboxError and StorageError with the answer
-        kept.
+        that it changes, '' for a first one. An added case has no `case` yet: what the suite has
+        becomes a "yes", what contradicts a generated one an "edit" of it. "no" takes it back, "yes"
+        lets it count again. The same answer again changes nothing. Raises RunNotFound, BadInput,
+        Conflict where it comes too late; SandboxError and StorageError with the answer kept.
         """
         while True:
             state = fold(self._log.since(run_id))
@@ -57,8 +58,7 @@ class Answers:
             if new is None:
                 break
             # The key has a place for one answer only: who comes second looks again.
-            number = sum(one.case == new.case for one in state.answers)
-            if self._log.append(run_id, new, key=f"answer:{new.case}:{number}") is not None:
+            if self._log.append(run_id, new, key=f"answer:{len(state.answers)}") is not None:
                 break
         try:
             return self.weigh(run_id)
@@ -137,27 +137,49 @@ def _checked(
     if case.added and word == "edit":
         raise BadInput("answer", "You added this case: take it back with no, and add another.")
     _check_phase(state)
+    if case.added and word == "yes":
+        check_own(case.source, cases)
     added = ""
     if word == "edit":
         source = replacement(source, case, plan_of(state), cases)
         if same_case(source, case.source):
             word, source = "yes", ""  # as it stands, it is right
         else:
-            added = f"{case_id}.{1 + sum(one.case == case_id for one in state.answers)}"
+            added = _edited(state, case)
     else:
         source = ""
     new = CaseAnswered(case=case_id, answer=word, source=source, added=added)
     return _unless_answered(state, case, new, was)
 
 
-def _added(state: RunState, case: str, source: str, cases: Iterable[Case]) -> CaseAnswered:
+def _edited(state: RunState, case: Case) -> str:
+    """The id of what an edit puts in the case's place."""
+    return f"{case.id}.{1 + sum(one.case == case.id for one in state.answers)}"
+
+
+def _added(state: RunState, case: str, source: str, cases: Sequence[Case]) -> CaseAnswered | None:
     if case:
         raise BadInput("case", "An added case takes no other's place: leave `case` out, or edit.")
     _check_phase(state)
     if not state.cases:
         raise Conflict("The run has no test cases yet. Add yours once it has.")
-    name = f"u{1 + sum(one.answer == 'add' for one in state.answers)}"
-    text = addition(source, plan_of(state), cases)
+    text = addition(source, plan_of(state))
+    check_own(text, cases)
+    same, other = find_same(text, cases), find_contradicted(text, cases)
+    if same is not None and takes_answer(same):
+        if same.is_yours and same.counts:
+            return None
+        was = "no" if same.added else ""  # what was taken back counts again
+        return _unless_answered(state, same, CaseAnswered(case=same.id, answer="yes"), was)
+    if same is not None and same.counts:
+        raise BadInput("source", f"The suite has this case already ({same.id}).")
+    if other is not None:
+        edited = _edited(state, other)
+        return CaseAnswered(case=other.id, answer="edit", source=text, added=edited)
+    added = sum(one.answer == "add" for one in state.answers)
+    if added == MOST_ADDED:
+        raise BadInput("source", f"A run takes at most {MOST_ADDED} tests besides its own.")
+    name = f"u{1 + added}"
     return CaseAnswered(case=name, answer="add", source=text, added=name)
 
 
@@ -171,7 +193,8 @@ def _unless_answered(
         return None
     if before.answer != was:
         raise Conflict(
-            f"This case was answered meanwhile: {said(before)}. Change that answer if it is wrong."
+            f"This case was answered meanwhile: {said(before, case)}. "
+            "Change that answer if it is wrong."
         )
     return new
 
@@ -188,11 +211,11 @@ def plan_of(state: RunState) -> Plan:
     return Plan(text=state.strategy, name=state.name, signature=state.signature)
 
 
-def said(answer: CaseAnswered) -> str:
-    """The answer in words, like "it is right"."""
+def said(answer: CaseAnswered, case: Case) -> str:
+    """The answer about the case in words, like "it is right"."""
     words = {
-        "yes": "it is right",
-        "no": "it is wrong",
+        "yes": "it counts again" if case.added else "it is right",
+        "no": "it is taken back" if case.added else "it is wrong",
         "edit": f"{answer.source} in its place",
         "add": "it is added",
     }

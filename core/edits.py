@@ -1,6 +1,7 @@
 """What the user writes as a case, in place of a generated one or besides: read, checked, made one.
 
-Pure. It may be a whole line like `assert add([]) == 0`, or only the value that is right.
+Pure. In place of another it may be a whole line like `assert add([]) == 0`, or only the value that
+is right; besides, all that a goal's example may look like.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from core.reading.testcode import written_tests
 from core.suite import cases_from_goal
 
 FIELD = "source"
+SEVERAL = "These are several cases. Write one, with one assert."
+_PREDICATES = ("all", "any", "isinstance")
 LONGEST = 4_000
 
 
@@ -31,28 +34,41 @@ def replacement(text: str, case: Case, plan: Plan, suite: Iterable[Case]) -> str
     written = _written(text, "a line like assert f(2) == 4, or a value")
     _check_python(written)
     source = _one_case(_whole(written, case, plan), plan)
-    _check_against(source, (one for one in suite if case.id not in (one.id, one.instead_of)))
+    others = [one for one in suite if case.id not in (one.id, one.instead_of)]
+    same = find_same(source, others)
+    if same is not None and same.counts:
+        raise BadInput(FIELD, f"The suite has this case already ({same.id}).")
+    check_own(source, others)
     return source
 
 
-def addition(text: str, plan: Plan, suite: Iterable[Case]) -> str:
-    """A further case's source; what a goal's example may look like is read as well.
-
-    BadInput as of `replacement`, and for a value alone.
-    """
+def addition(text: str, plan: Plan) -> str:
+    """A further case's source. BadInput as of `replacement`, and for what says no result."""
     written = _written(text, "a line like f(2) == 4")
-    examples = cases_from_goal(written, plan) if attempt(written)[0] is None else ()
-    if len(examples) == 1:
-        written = examples[0].source
-    _check_python(written)
     value = expression(written)
-    if value is not None and plan.name not in loaded(value):
+    if value is not None or attempt(written)[0] is None:
+        # As in a goal: of a list "- f(2) == 4" the dash is no minus, and the comma no tuple.
+        examples = cases_from_goal(written, plan)
+        if len(examples) > 1:
+            raise BadInput(FIELD, SEVERAL)
+        if examples and ("\n" not in written or written.startswith(">>>")):
+            return examples[0].source
+    _check_python(written)
+    if value is None:
+        return _one_case(written, plan)
+    if plan.name not in loaded(value):
         raise BadInput(FIELD, f"Write the call as well, like {plan.name}(...) == 4.")
-    if isinstance(value, ast.Call) and ast.unparse(value.func) == plan.name:
+    if not _claims(value):
         raise BadInput(FIELD, f"Write what it gives as well, like {plan.name}(...) == 4.")
-    source = _one_case(written if value is None else f"assert {written}", plan)
-    _check_against(source, suite)
-    return source
+    return _one_case(f"assert {ast.unparse(value)}", plan)
+
+
+def _claims(value: ast.expr) -> bool:
+    """Whether it is true or false by its form, so that nobody can have forgotten the result."""
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id in _PREDICATES
+    negated = isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
+    return negated or isinstance(value, (ast.Compare, ast.BoolOp))
 
 
 def _written(text: str, form: str) -> str:
@@ -98,7 +114,7 @@ def _one_case(source: str, plan: Plan) -> str:
     asserts = sum(isinstance(node, ast.Assert) for node in tree.body)
     found = list(written_tests(source, plan))
     if asserts > 1 or len(found) > 1:
-        raise BadInput(FIELD, "These are several cases. Write one, with one assert.")
+        raise BadInput(FIELD, SEVERAL)
     if not found:
         if not any(isinstance(node, (ast.Assert, ast.Raise, ast.With)) for node in ast.walk(tree)):
             raise BadInput(
@@ -123,23 +139,37 @@ def _statements(tree: ast.Module) -> int:
     return sum(not isinstance(node, (ast.Import, ast.ImportFrom)) for node in tree.body)
 
 
-def _check_against(source: str, others: Iterable[Case]) -> None:
-    key, call, expected = _parts(source)
-    for other in others:
-        if not other.counts:
-            continue
-        other_key, other_call, other_expected = _parts(other.source)
-        if key == other_key:
-            raise BadInput(FIELD, f"The suite has this case already ({other.id}).")
-        if other.is_yours and call and call == other_call and expected != other_expected:
-            raise BadInput(
-                FIELD, f"A case of your own says otherwise: {shown(other)}. Both can't be right."
-            )
+def find_same(source: str, suite: Iterable[Case]) -> Case | None:
+    """The case that says the same, in whatever layout; one that counts before others."""
+    found = [case for case in suite if same_case(source, case.source)]
+    return next((case for case in found if case.counts), found[0] if found else None)
+
+
+def find_contradicted(source: str, suite: Iterable[Case]) -> Case | None:
+    """The case that counts and says otherwise of the same call; one of the user's before others."""
+    _, call, expected = _parts(source)
+    found = []
+    for case in suite:
+        _, other_call, other_expected = _parts(case.source)
+        if case.counts and call and (call, expected != other_expected) == (other_call, True):
+            found.append(case)
+    return next((case for case in found if case.is_yours), found[0] if found else None)
+
+
+def check_own(source: str, suite: Iterable[Case]) -> None:
+    """Raises BadInput where a case of the user's own says otherwise."""
+    other = find_contradicted(source, suite)
+    if other is not None and other.is_yours:
+        raise BadInput(
+            FIELD, f"A case of your own says otherwise: {shown(other)}. Both can't be right."
+        )
 
 
 def same_case(one: str, other: str) -> bool:
-    """Whether two sources are the same case, whatever their layout."""
-    return _parts(one)[0] == _parts(other)[0]
+    """Whether two sources say the same, whatever their layout."""
+    key, call, expected = _parts(one)
+    other_key, other_call, other_expected = _parts(other)
+    return key == other_key or bool(call and (call, expected) == (other_call, other_expected))
 
 
 def _parts(source: str) -> tuple[str, str, str]:

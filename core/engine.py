@@ -26,7 +26,7 @@ from core.errors import (
     StorageError,
 )
 from core.escalation import escalate, repair
-from core.events import Outcome, RunFinished, SkillSaved
+from core.events import Doubt, Outcome, RunFinished, SkillSaved
 from core.judging import judge
 from core.planning import find_tools, take_packages, write_code, write_strategy
 from core.spare import spare_roles
@@ -36,7 +36,7 @@ from core.steps import Json, Leaving
 from core.suite_writing import TESTS, check_tests
 from core.testing import execute
 from core.tools import Skill
-from core.verdict import Doubt, best_candidate, by_larger, reason_failed, reason_passed
+from core.verdict import best_candidate, by_larger, reason_failed, reason_passed
 from core.waiting import take_answers
 
 logger = logging.getLogger(__name__)
@@ -155,7 +155,8 @@ def _conclude(context: Context, skills: Sequence[Skill], opinion: Opinion) -> No
     used = [skill.name for skill in skills if re.search(rf"\b{skill.name}\b", best.code)]
     doubt = _doubt(state, best, opinion)
     if doubt:
-        _write_end(context, "unconfirmed", reason_passed(state, best, used, doubt=doubt))
+        reason = reason_passed(state, best, used, doubt=doubt)
+        _write_end(context, "unconfirmed", reason, doubt)
         return
     name = context.recorded("remember", lambda: _remember(context, state, best.code))
     if name:
@@ -189,7 +190,7 @@ def _remember(context: Context, state: RunState, code: str) -> str:
         return ""
 
 
-def _write_end(context: Context, outcome: Outcome, reason: str) -> None:
+def _write_end(context: Context, outcome: Outcome, reason: str, doubt: Doubt = "") -> None:
     state = context.state()
     best = best_candidate(state) if state.candidates else None
     context.writer.write(
@@ -202,6 +203,7 @@ def _write_end(context: Context, outcome: Outcome, reason: str) -> None:
             total=len(state.counted),
             strongest=context.strongest(),
             answers=state.weighed,
+            doubt=doubt,
         ),
         key="finished",
     )

@@ -17,6 +17,8 @@ Origin = Literal["yours", "generated"]
 Result = Literal["passed", "failed", "error", "timeout", "not_run"]
 Status = Literal["passed", "failed", "timeout", "memory", "output", "crash", "sandbox-error"]
 Outcome = Literal["passed", "unconfirmed", "failed", "cancelled", "error"]
+Doubt = Literal["", "alone", "differ"]
+"""Why code that passes is unconfirmed: no other program does the same, or others do otherwise."""
 Answer = Literal["yes", "no", "edit", "add"]
 
 JUDGED: tuple[Outcome, ...] = ("passed", "unconfirmed", "failed")
@@ -396,7 +398,7 @@ class RunFinished:
     """How it ended. `passed` of `total` cases of the best candidate; '' and 0 where none.
 
     It rests on the first `answers` answers of the user. `strongest`: the model that the escalation
-    role had then, '' where it is not known.
+    role had then, '' where it is not known. `doubt`: why it is unconfirmed.
     """
 
     outcome: Outcome
@@ -407,6 +409,7 @@ class RunFinished:
     total: int = 0
     strongest: str = ""
     answers: int = 0
+    doubt: Doubt = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

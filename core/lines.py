@@ -36,7 +36,7 @@ def lines(event: ev.Event) -> tuple[str, ...]:
         case ev.StrategyWritten() as p:
             return (f"✓ Strategy received: {p.signature or p.name}",)
         case ev.TestsWritten() as p:
-            yours = sum(case.origin == "yours" for case in p.cases)
+            yours = sum(case.is_yours and case.counts for case in p.cases)
             return (f"✓ {len(p.cases)} test cases, {yours} of them yours",)
         case ev.CandidateWritten() as p:
             return (f"✓ Code written: candidate {p.candidate}",)

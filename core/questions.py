@@ -78,7 +78,9 @@ def questions(state: RunState, limit: int = AT_ONCE) -> tuple[Question, ...]:
     telling.sort(key=lambda one: (-one.entropy, not one.case.disputed))
     if telling:
         return tuple(telling[:limit])
-    owned = any(case.is_yours or state.answer(case.id) for case in state.cases)
+    owned = any(
+        case.counts if case.is_yours else bool(state.answer(case.id)) for case in state.cases
+    )
     return () if owned else tuple(asked[: min(limit, 1)])
 
 

@@ -100,7 +100,9 @@ def with_findings(
     """
     by_call = {one["call"]: one for one in found}
     known = [_sides(case.source, name) for case in cases]
-    spoken = {call for case, (call, _) in zip(cases, known, strict=True) if case.is_yours}
+    spoken = {
+        call for case, (call, _) in zip(cases, known, strict=True) if case.is_yours and case.counts
+    }
     new = [
         one
         for one in found

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Literal
 
 from core.answer_words import rests_on
 from core.embedded import LARGE
+from core.events import Doubt
 from core.packet import first_error, head
 from core.programs import independent
 from core.sandbox import NO_CASE_RAN
@@ -63,10 +63,6 @@ def behaviour(candidate: CandidateState) -> tuple[tuple[str, str, str], ...]:
     """What it does when it is executed, by case: equal where candidates behave alike."""
     ran = candidate.execution.cases if candidate.execution else ()
     return tuple((result.id, result.result, result.message) for result in ran)
-
-
-Doubt = Literal["", "alone", "differ"]
-"""Why code that passes is unconfirmed: no other program does the same, or others do otherwise."""
 
 
 def reason_passed(

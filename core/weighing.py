@@ -17,6 +17,7 @@ from core.errors import IllegalEvent, StorageError
 from core.events import (
     JUDGED,
     AnswersWeighed,
+    Doubt,
     Event,
     ExecutionFinished,
     Outcome,
@@ -87,7 +88,9 @@ class Weigher:
         if ended is None or ended.outcome not in JUDGED or not state.candidates:
             return []
         best = best_candidate(state)
-        doubt = state.ended_as == "unconfirmed" and not state.vouched
+        doubt: Doubt = ended.doubt or "alone"
+        if state.ended_as != "unconfirmed" or state.vouched:
+            doubt = ""
         passed: Outcome = "unconfirmed" if doubt else "passed"
         revised = VerdictRevised(
             outcome=passed if best.passes else "failed",
@@ -125,10 +128,10 @@ class Weigher:
             logger.warning("The skill of run %s stays as it is: %s", state.run_id, error)
 
 
-def _reason(state: RunState, best: CandidateState, *, doubt: bool) -> str:
+def _reason(state: RunState, best: CandidateState, *, doubt: Doubt) -> str:
     if best.passes:
         used = [name for name in state.tools if re.search(rf"\b{name}\b", best.code)]
-        return reason_passed(state, best, used, doubt="alone" if doubt else "")
+        return reason_passed(state, best, used, doubt=doubt)
     error = first_error(best.execution) if best.execution else "The code was not executed."
     text = f"{head(error, 300).rstrip('.')}.{rests_on(state.cases)}"
     return f"{text} The run had ended, so nobody mended this: ask again."

@@ -146,6 +146,10 @@
   // An answer takes its question away, and with it the keyboard's place on the page.
   let answered = false;
   page.addEventListener("submit", ({target}) => { answered = !!target.closest("#questions"); });
+  // Morphing keeps what is typed; of one's own test only what the server gave back is to stay.
+  page.addEventListener("htmx:after:swap", ({detail}) => {
+    if (detail.ctx?.sourceElement?.id === "add-test") find("#add-test")?.reset();
+  });
   page.addEventListener("htmx:after:swap", () => answered && requestAnimationFrame(() => {
     const questions = find("#questions");
     const at = page.activeElement;

@@ -158,14 +158,12 @@ def test_a_test_of_your_own_turns_an_unconfirmed_run_green(
     run_id = asked_runs.write(site.services.log, iter(payloads))
     for page in pages:
         page.goto(f"{site.url}/runs/{run_id}")
-    field, typed = one.locator(".add-test textarea"), other.locator(".add-test textarea")
-    one.get_by_text("Add a test of your own").click()
+    field, typed = one.locator("#new-test"), other.locator("#new-test")
     field.fill("total([5])")
     one.get_by_role("button", name="Add it").click()
     expect(one.locator("#problem-new-test")).to_be_visible()
     expect(field).to_have_value("total([5])")
     # What somebody else types stays while another's answer comes in.
-    other.get_by_text("Add a test of your own").click()
     typed.fill("total([7]) == 7")
     site.services.answers.give(run_id, "g1", "no")
     expect(other.locator("#banner")).to_contain_text("1 case is rejected")
@@ -175,9 +173,9 @@ def test_a_test_of_your_own_turns_an_unconfirmed_run_green(
     for page in pages:
         expect(page.locator("#banner")).to_have_attribute("data-kind", "passed")
         expect(page.locator("#answers-given")).to_contain_text("assert total([5]) == 5 is added")
-    expect(one.locator(".add-test textarea")).to_have_value("")
-    one.locator("#change-u1 summary").click()
-    one.get_by_role("button", name="Take it back").click()
+    expect(field).to_have_value("")
+    expect(typed).to_have_value("total([7]) == 7")
+    one.get_by_role("button", name="Take assert total([5]) == 5 back").click()
     expect(one.locator("#banner")).to_have_attribute("data-kind", "unconfirmed")
     assert one.evaluate(FITS)
     assert one.evaluate(FAULTS) == []

@@ -93,16 +93,19 @@ def test_whatever_is_typed_it_is_a_case_or_a_word_about_it(text: str) -> None:
     ("text", "source"),
     [
         ("add([2]) == 2", "assert add([2]) == 2"),
+        ("- add([2]) == 2", "assert add([2]) == 2"),
         ("assert add([2]) == 2\r\n", "assert add([2]) == 2"),
         ("add([2]) -> 2", "assert add([2]) == 2"),
+        ("add([2])  # 2", "assert add([2]) == 2"),
         (">>> add([2])\n2", "assert add([2]) == 2"),
         ("xs = [2]\nassert add(xs) == 2", "xs = [2]\nassert add(xs) == 2"),
         ("assert add([2])", "assert add([2])"),
+        ("not add([])", "assert not add([])"),
         ("isinstance(add([2]), int)", "assert isinstance(add([2]), int)"),
     ],
 )
 def test_a_further_case_is_taken_as_people_write_it(text: str, source: str) -> None:
-    assert addition(text, PLAN, [CASE, OWN, GONE]) == source
+    assert addition(text, PLAN) == source
 
 
 @pytest.mark.parametrize(
@@ -111,24 +114,27 @@ def test_a_further_case_is_taken_as_people_write_it(text: str, source: str) -> N
         ("", "Write what is right"),
         ("2", "Write the call as well, like add"),
         ("add([2])", "Write what it gives as well"),
+        ("str(add([2]))", "Write what it gives as well"),
+        ("lambda: add([2])", "Write what it gives as well"),
+        ("add([2]), 2", "Write what it gives as well"),
         ("add([2]) ==", "Python can't read this"),
         ("what it should do is add", "Python can't read this"),
+        ("add([2]) -> 2\nbut no negative numbers", "Python can't read this"),
         ("assert add([2]) == 2\nassert add([3]) == 3", "several cases"),
-        ("assert add([1]) == 1", "has this case already .y1."),
-        ("add([]) == 0", "has this case already .g1."),
-        ("add([1]) == 2", "A case of your own says otherwise: assert add"),
+        ("add([2]) == 2, add([3]) == 3", "several cases"),
+        ("add([2]) -> 2\nadd([3]) -> 3", "several cases"),
     ],
 )
 def test_what_is_no_further_case_is_refused_in_words(text: str, why: str) -> None:
     with pytest.raises(BadInput, match=why) as caught:
-        addition(text, PLAN, [CASE, OWN, GONE])
+        addition(text, PLAN)
     assert caught.value.field == "source"
 
 
 @given(replies())
 def test_whatever_is_typed_as_a_further_case_it_is_one_or_a_word_about_it(text: str) -> None:
     try:
-        source = addition(text, PLAN, [CASE, OWN])
+        source = addition(text, PLAN)
     except BadInput:
         return
     assert compiles(source)

@@ -137,10 +137,11 @@ ANSWERS = st.lists(
             source="assert f(9) == 9" if answer == "edit" else "",
             added=f"{case}.{number}" if answer == "edit" else "",
         ),
-        st.sampled_from([*NAMES, "y1", "unknown"]),
+        st.sampled_from([*NAMES, "y1", "u1", "unknown"]),
         st.sampled_from(["yes", "no", "edit"]),
         st.integers(1, 4),
-    ),
+    )
+    | st.just(ev.CaseAnswered(case="u1", answer="add", source="assert f(7) == 7", added="u1")),
     max_size=8,
 )
 SUITE = (ev.Case(id="y1", source="assert f(0) == 0", origin="yours"), *DISPUTED)
@@ -157,6 +158,8 @@ def test_no_case_is_ever_lost_and_the_last_word_counts(answers: list[ev.CaseAnsw
         last = next((a for a in reversed(answers) if a.case == c.id), None)
         if last is not None and c.origin == "generated":
             assert (c.confirmed, c.rejected) == (last.answer == "yes", last.answer != "yes")
+        if last is not None and c.added:
+            assert (c.confirmed, c.rejected) == (False, last.answer not in ("yes", "add"))
     for name in NAMES:
         stands_in = [c for c in cases if c.instead_of == name and c.counts]
         last = next((a for a in reversed(answers) if a.case == name), None)

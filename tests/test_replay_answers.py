@@ -17,7 +17,7 @@ from core.sandbox import Limits, Sandbox
 from core.steps import Json
 from core.weighing import Weigher
 
-# After which step of the run the user rejects the wrong case.
+# After which step of the run the user rejects the wrong case, and adds one.
 MOMENTS = ("code", "execute-c0", "escalate-1", "execute-c1", "answers-before-the-end", "triage")
 
 
@@ -40,7 +40,9 @@ class Answered(Kept):
 
     def _answer(self) -> None:
         log, ports = self._bench.log, self._bench.ports
-        log.append("r", CaseAnswered(case="g2", answer="no"), key="answer:g2:0")
+        log.append("r", CaseAnswered(case="g2", answer="no"), key="answer:0")
+        own = CaseAnswered(case="u1", answer="add", source="assert add(5, 5) == 10", added="u1")
+        log.append("r", own, key="answer:1")
         Weigher(log, ports.sandbox, ports.skills).weigh("r", Cancel())
 
 
@@ -74,7 +76,7 @@ def test_broken_off_after_any_step_it_ends_the_same(
     times = weighed(whole)
     whole.close()
     assert expected["finished"].outcome == "passed"
-    assert expected["finished"].answers == 1
+    assert expected["finished"].answers == 2
     for stop in range(0, len(steps), 2):
         bench = Bench(tmp_path / f"stopped-{stop}", server.url, sandbox)
         recorded: dict[str, Json] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -36,11 +36,27 @@ def token(browser: FlaskClient) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", run_scripts.RUNS)
+def broken_off(*ends: ev.Payload) -> Iterator[ev.Payload]:
+    """A run without an example that ends once its first draft was executed."""
+    for payload in run_scripts.drafted():
+        is_suite = isinstance(payload, ev.TestsWritten)
+        yield ev.TestsWritten(cases=run_scripts.CASES[1:]) if is_suite else payload
+    yield from ends
+
+
+MOMENTS = run_scripts.RUNS | {
+    "stopped": lambda: broken_off(
+        ev.CancelRequested(), ev.RunFinished(outcome="cancelled", reason="You stopped it.")
+    ),
+    "broken": lambda: broken_off(ev.RunFinished(outcome="error", reason="The disk is full.")),
+}
+
+
+@pytest.mark.parametrize("name", MOMENTS)
 def test_every_moment_of_a_run_renders_and_frames_carry_only_changes(site: Web, name: str) -> None:
     state = RunState(run_id="r")
     with site.app.test_request_context("/"):
-        for seq, payload in enumerate(run_scripts.RUNS[name]()):
+        for seq, payload in enumerate(MOMENTS[name]()):
             before = state
             state = apply(state, ev.Event(run_id="r", seq=seq, at=1000.0 + seq, payload=payload))
             frame = render.change_frame(before, state)

@@ -1,9 +1,10 @@
-"""The questions about a run's tests as the page words them: pure functions for the macros."""
+"""What the user says of a run's tests, as the page words it: pure functions for the macros."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.answered import in_force
 from core.events import JUDGED, CaseAnswered
 from core.questions import Group, Question, question, questions
 from core.questions import shown as shown
@@ -53,7 +54,9 @@ def title(state: RunState) -> str:
     """What the user may do here."""
     if asked(state):
         return "Is this right?"
-    return "Your answers" if state.answers else "Know a test?"
+    if state.answers and state.outcome != "unconfirmed":
+        return "Your answers"
+    return "Do you know a result?"
 
 
 def hint(state: RunState) -> str:
@@ -63,19 +66,14 @@ def hint(state: RunState) -> str:
     if asked(state):
         return "optional: an answer ranks the code anew at once, without a model"
     if state.outcome == "unconfirmed":
-        return "a test that you know to be right, and that the code passes, turns it green"
+        return "it settles what no program could: it runs at once, without a model"
     if state.answers:
         return "no test is left that an answer would decide"
-    return "optional: it runs at once, and counts like an example in the goal"
-
-
-def is_open(state: RunState) -> bool:
-    """Whether a test of the user's own is what the run needs most."""
-    return state.outcome == "unconfirmed" and not asked(state)
+    return "optional: it runs at once, without a model"
 
 
 def given(state: RunState) -> tuple[Given, ...]:
-    """The last answer about each case, in the suite's order."""
+    """The last answer about each case, in the suite's order; an added case is there at once."""
     newest = {answer.case: number for number, answer in enumerate(state.answers)}
     return tuple(
         Given(
@@ -83,7 +81,7 @@ def given(state: RunState) -> tuple[Given, ...]:
             question=question(state, case),
             counts=newest[case.id] < state.weighed,
         )
-        for case in state.cases
+        for case in in_force(state.cases, state.answers)
         if case.id in newest
     )
 
