@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from core.edits import same_case
 from core.events import Case
 from core.questions import shown
+from core.reading.plans import Plan
 from core.reading.pysource import parse
 from core.state import RunState
+from core.suite import cases_from_goal
 
 
 def rests_on(cases: Iterable[Case]) -> str:
@@ -30,20 +33,35 @@ def rests_on(cases: Iterable[Case]) -> str:
 
 
 def goal_with_answers(state: RunState) -> str:
-    """The goal with what the user answered as further examples, for asking again."""
-    sources = [
-        shown(case) for case in state.cases if case.counts and (case.confirmed or case.is_by_answer)
-    ]
-    lines = [_as_example(source) for source in sources]
-    return "\n".join([state.goal, *(line for line in lines if line not in state.goal)])
+    """The goal with what the user answered as further examples, for asking again.
+
+    What could not be read out of it again, as it was meant, is left out.
+    """
+    plan = Plan(text="", name=state.name, signature=state.signature)
+    goal = state.goal
+    for case in state.cases:
+        if case.counts and (case.confirmed or case.is_by_answer):
+            goal = _with_example(goal, shown(case), plan)
+    return goal
 
 
-def _as_example(source: str) -> str:
-    """As people write it in a goal: a comparison or an error as a line, all else as code."""
+def _with_example(goal: str, source: str, plan: Plan) -> str:
+    for form in _forms(source):
+        if form in goal:
+            return goal
+        longer = f"{goal}\n{form}"
+        if any(same_case(case.source, source) for case in cases_from_goal(longer, plan)):
+            return longer
+    return goal
+
+
+def _forms(source: str) -> tuple[str, ...]:
+    """How a goal may say it, the plainest first."""
     tree = parse(source)
     only = tree.body[0] if tree is not None and len(tree.body) == 1 else None
     if isinstance(only, ast.Try) and only.handlers and only.handlers[0].type is not None:
-        return f"{ast.unparse(only.body[0])} raises {ast.unparse(only.handlers[0].type)}"
+        return (f"{ast.unparse(only.body[0])} raises {ast.unparse(only.handlers[0].type)}",)
     if isinstance(only, ast.Assert):
-        return source.removeprefix("assert ") if isinstance(only.test, ast.Compare) else source
-    return f"```python\n{source}\n```"
+        test = ast.unparse(only.test)
+        return test, f"assert {test}"
+    return (f"```python\n{source}\n```",)

@@ -137,8 +137,8 @@ def _checked(
     if case.added and word == "edit":
         raise BadInput("answer", "You added this case: take it back with no, and add another.")
     _check_phase(state)
-    if case.added and word == "yes":
-        check_own(case.source, cases)
+    if word == "yes":
+        check_own("case", case.source, [one for one in cases if one.instead_of != case.id])
     added = ""
     if word == "edit":
         source = replacement(source, case, plan_of(state), cases)
@@ -164,22 +164,20 @@ def _added(state: RunState, case: str, source: str, cases: Sequence[Case]) -> Ca
     if not state.cases:
         raise Conflict("The run has no test cases yet. Add yours once it has.")
     text = addition(source, plan_of(state))
-    check_own(text, cases)
+    check_own("source", text, cases)
     same, other = find_same(text, cases), find_contradicted(text, cases)
-    if same is not None and takes_answer(same):
-        if same.is_yours and same.counts:
+    if same is not None and same.is_yours and same.counts:
+        if same.is_by_answer or same.confirmed:
             return None
-        was = "no" if same.added else ""  # what was taken back counts again
-        return _unless_answered(state, same, CaseAnswered(case=same.id, answer="yes"), was)
-    if same is not None and same.counts:
         raise BadInput("source", f"The suite has this case already ({same.id}).")
     if other is not None:
         edited = _edited(state, other)
         return CaseAnswered(case=other.id, answer="edit", source=text, added=edited)
-    added = sum(one.answer == "add" for one in state.answers)
-    if added == MOST_ADDED:
+    if same is not None and takes_answer(same):
+        return CaseAnswered(case=same.id, answer="yes")  # the last word, whatever was before
+    if sum(one.added and one.counts for one in cases) >= MOST_ADDED:
         raise BadInput("source", f"A run takes at most {MOST_ADDED} tests besides its own.")
-    name = f"u{1 + added}"
+    name = f"u{1 + sum(one.answer == 'add' for one in state.answers)}"
     return CaseAnswered(case=name, answer="add", source=text, added=name)
 
 

@@ -7,21 +7,24 @@ is right; besides, all that a goal's example may look like.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from core.errors import BadInput
 from core.events import Case
 from core.questions import shown, sides
-from core.reading.asserts import comparison, expression, is_tautology
+from core.reading.asserts import compared, expression, is_tautology
 from core.reading.floats import exact, tolerant
 from core.reading.plans import Plan
-from core.reading.pysource import attempt, compiles, fingerprint, loaded, parse
+from core.reading.pysource import NOT_PYTHON, attempt, compiles, fingerprint, loaded, parse
 from core.reading.testcode import written_tests
 from core.suite import cases_from_goal
 
 FIELD = "source"
 SEVERAL = "These are several cases. Write one, with one assert."
 _PREDICATES = ("all", "any", "isinstance")
+_GIVES = re.compile(r"->|=>|→|\b(?:returns|gives|raises)\b")
 LONGEST = 4_000
 
 
@@ -38,7 +41,7 @@ def replacement(text: str, case: Case, plan: Plan, suite: Iterable[Case]) -> str
     same = find_same(source, others)
     if same is not None and same.counts:
         raise BadInput(FIELD, f"The suite has this case already ({same.id}).")
-    check_own(source, others)
+    check_own(FIELD, source, others)
     return source
 
 
@@ -46,12 +49,12 @@ def addition(text: str, plan: Plan) -> str:
     """A further case's source. BadInput as of `replacement`, and for what says no result."""
     written = _written(text, "a line like f(2) == 4")
     value = expression(written)
-    if value is not None or attempt(written)[0] is None:
+    if not isinstance(value, (ast.BoolOp, ast.IfExp, ast.Lambda)) and not _is_code(written):
         # As in a goal: of a list "- f(2) == 4" the dash is no minus, and the comma no tuple.
         examples = cases_from_goal(written, plan)
         if len(examples) > 1:
             raise BadInput(FIELD, SEVERAL)
-        if examples and ("\n" not in written or written.startswith(">>>")):
+        if examples and (value is not None or _is_example(written)):
             return examples[0].source
     _check_python(written)
     if value is None:
@@ -61,6 +64,18 @@ def addition(text: str, plan: Plan) -> str:
     if not _claims(value):
         raise BadInput(FIELD, f"Write what it gives as well, like {plan.name}(...) == 4.")
     return _one_case(f"assert {ast.unparse(value)}", plan)
+
+
+def _is_code(written: str) -> bool:
+    """Whether it is statements as they stand, with an assert."""
+    tree = parse(written)
+    return tree is not None and any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+
+
+def _is_example(written: str) -> bool:
+    """Whether it is nothing but an example: of a sentence only a part would be read."""
+    sides = _GIVES.split(written)
+    return written.startswith(">>>") or (len(sides) == 2 and all(map(expression, sides)))
 
 
 def _claims(value: ast.expr) -> bool:
@@ -147,40 +162,75 @@ def find_same(source: str, suite: Iterable[Case]) -> Case | None:
 
 def find_contradicted(source: str, suite: Iterable[Case]) -> Case | None:
     """The case that counts and says otherwise of the same call; one of the user's before others."""
-    _, call, expected = _parts(source)
-    found = []
-    for case in suite:
-        _, other_call, other_expected = _parts(case.source)
-        if case.counts and call and (call, expected != other_expected) == (other_call, True):
-            found.append(case)
+    claim = _claim(source)
+    found = [case for case in suite if case.counts and _contradict(claim, _claim(case.source))]
     return next((case for case in found if case.is_yours), found[0] if found else None)
 
 
-def check_own(source: str, suite: Iterable[Case]) -> None:
-    """Raises BadInput where a case of the user's own says otherwise."""
+def check_own(field: str, source: str, suite: Iterable[Case]) -> None:
+    """Raises BadInput about `field` where a case of the user's own says otherwise."""
     other = find_contradicted(source, suite)
     if other is not None and other.is_yours:
         raise BadInput(
-            FIELD, f"A case of your own says otherwise: {shown(other)}. Both can't be right."
+            field, f"A case of your own says otherwise: {shown(other)}. Both can't be right."
         )
 
 
 def same_case(one: str, other: str) -> bool:
     """Whether two sources say the same, whatever their layout."""
-    key, call, expected = _parts(one)
-    other_key, other_call, other_expected = _parts(other)
-    return key == other_key or bool(call and (call, expected) == (other_call, other_expected))
+    a, b = _claim(one), _claim(other)
+    alike = a.call == b.call != "" and a.raises == b.raises and a.value == b.value
+    return a.key == b.key or (alike and type(a.value) is type(b.value))
 
 
-def _parts(source: str) -> tuple[str, str, str]:
-    """Equal for copies; the call and the expected value of a comparison, else '', ''."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """What a case says: `call` (with what goes before it) gives `value`, or an error `raises`.
+
+    `key` is equal for copies. `call` is '' where the case says something else, or no literal.
+    """
+
+    key: str
+    call: str = ""
+    value: object = None
+    raises: str = ""
+
+
+def _contradict(one: _Claim, other: _Claim) -> bool:
+    if not one.call or one.call != other.call:
+        return False
+    if one.raises or other.raises:
+        return not (one.raises and other.raises)  # one may be the other's subclass
+    return one.value != other.value
+
+
+def _claim(source: str) -> _Claim:
     body = exact(_tree(source)).body
-    if not body:
-        return "", "", ""
-    call, expected = comparison(body[-1]) or ("", "")
-    setup = [fingerprint(node) for node in body[:-1]]
-    key = "\n".join(map(fingerprint, body))
-    return key, "\n".join([*setup, call]) if call else "", expected
+    parts = [fingerprint(node) for node in body]
+    key = "\n".join(parts)
+    said = _said(body[-1]) if body else None
+    if said is None:
+        return _Claim(key=key)
+    call, value, raises = said
+    return _Claim(
+        key=key, call="\n".join([*parts[:-1], fingerprint(call)]), value=value, raises=raises
+    )
+
+
+def _said(statement: ast.stmt) -> tuple[ast.expr, object, str] | None:
+    """A call, and the value that it gives or the error that it raises; None for all else."""
+    match statement:
+        case ast.Assert(test=ast.Compare()):
+            found = compared(statement)
+            try:
+                return (found[0], ast.literal_eval(found[1]), "") if found else None
+            except (*NOT_PYTHON, TypeError):
+                return None
+        case ast.Try(
+            body=[ast.Expr(value=ast.Call() as call)], handlers=[ast.ExceptHandler(type=error)]
+        ):
+            return call, None, ast.unparse(error) if error else "Exception"
+    return None
 
 
 def _tree(source: str) -> ast.Module:

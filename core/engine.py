@@ -149,25 +149,23 @@ def _conclude(context: Context, skills: Sequence[Skill], opinion: Opinion) -> No
     take_answers(context, "last")
     state = context.state()
     best = best_candidate(state)
+    doubt = _doubt(best, opinion)
     if not best.passes:
-        _write_end(context, "failed", reason_failed(state, best))
+        _write_end(context, "failed", reason_failed(state, best), doubt)
         return
     used = [skill.name for skill in skills if re.search(rf"\b{skill.name}\b", best.code)]
-    doubt = _doubt(state, best, opinion)
-    if doubt:
+    if doubt and not state.vouched:
         reason = reason_passed(state, best, used, doubt=doubt)
         _write_end(context, "unconfirmed", reason, doubt)
         return
     name = context.recorded("remember", lambda: _remember(context, state, best.code))
     if name:
         context.writer.write(SkillSaved(name=name), key="skill")
-    _write_end(context, "passed", reason_passed(state, best, used))
+    _write_end(context, "passed", reason_passed(state, best, used), doubt)
 
 
-def _doubt(state: RunState, best: CandidateState, opinion: Opinion) -> Doubt:
-    """Whether a second opinion was sought and not had; the user's word for a case settles it."""
-    if state.vouched:
-        return ""
+def _doubt(best: CandidateState, opinion: Opinion) -> Doubt:
+    """Whether a second opinion was sought and not had."""
     if opinion.end == "differ":
         return "differ"
     mended = bool(best.attempt) and best.model == LARGE.name and opinion.asked > 0

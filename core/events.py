@@ -398,7 +398,8 @@ class RunFinished:
     """How it ended. `passed` of `total` cases of the best candidate; '' and 0 where none.
 
     It rests on the first `answers` answers of the user. `strongest`: the model that the escalation
-    role had then, '' where it is not known. `doubt`: why it is unconfirmed.
+    role had then, '' where it is not known. `doubt`: why it is unconfirmed, or would be without the
+    user's word.
     """
 
     outcome: Outcome

@@ -64,14 +64,17 @@ class Question:
 def questions(state: RunState, limit: int = AT_ONCE) -> tuple[Question, ...]:
     """Up to `limit` cases without an answer, most telling first.
 
-    A case that all pass is asked about only where nothing else is, and no case is the user's own.
+    None about a call whose result the user has said. A case that all pass is asked about only
+    where nothing else is, and no case is the user's own.
     """
     judges = _judges(state)
+    known = {sides(shown(case))[0] for case in state.counted if case.is_yours} - {""}
     open_ones = [
         question(state, case, judges)
         for case in state.cases
         if case.origin == "generated" and state.answer(case.id) is None
     ]
+    open_ones = [one for one in open_ones if one.call not in known]
     asked = [one for one in open_ones if one.groups]
     telling = [one for one in asked if len(one.groups) > 1 or not one.all_pass]
     # Sorting is stable: equals stay in the suite's order.

@@ -88,8 +88,8 @@ class Weigher:
         if ended is None or ended.outcome not in JUDGED or not state.candidates:
             return []
         best = best_candidate(state)
-        doubt: Doubt = ended.doubt or "alone"
-        if state.ended_as != "unconfirmed" or state.vouched:
+        doubt: Doubt = ended.doubt or ("alone" if state.ended_as == "unconfirmed" else "")
+        if state.vouched:
             doubt = ""
         passed: Outcome = "unconfirmed" if doubt else "passed"
         revised = VerdictRevised(

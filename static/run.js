@@ -144,19 +144,33 @@
   });
 
   // An answer takes its question away, and with it the keyboard's place on the page.
-  let answered = false;
-  page.addEventListener("submit", ({target}) => { answered = !!target.closest("#questions"); });
-  // Morphing keeps what is typed; of one's own test only what the server gave back is to stay.
-  page.addEventListener("htmx:after:swap", ({detail}) => {
-    if (detail.ctx?.sourceElement?.id === "add-test") find("#add-test")?.reset();
+  let answered = null;
+  page.addEventListener("submit", ({target}) => {
+    answered = target.closest("#questions") && {form: target, typed: find("#new-test")?.value};
   });
-  page.addEventListener("htmx:after:swap", () => answered && requestAnimationFrame(() => {
-    const questions = find("#questions");
-    const at = page.activeElement;
-    if (!questions || (at !== page.body && at.checkVisibility())) return;
-    answered = false;
-    questions.focus({preventScroll: true});
-  }));
+  page.addEventListener("htmx:after:swap", ({detail}) => {
+    if (!answered) return;
+    const {form, typed} = answered;
+    const own = detail.ctx?.sourceElement === form;
+    if (own && form.id === "add-test") settle(find("#new-test"), typed);
+    requestAnimationFrame(() => {
+      // A frame may take the question away before the answer to our own request is here.
+      const at = page.activeElement;
+      const lost = at === page.body || !at.checkVisibility();
+      if (answered && lost) find("#questions")?.focus({preventScroll: true});
+      if (own || lost) answered = null;
+    });
+  });
+
+  // A test that was taken goes from its field, unless another is being typed there already. One that
+  // was refused stays: as the user's own text, which no later frame puts back to the server's.
+  function settle(field, typed) {
+    if (!field) return;
+    const taken = !find("#problem-new-test");
+    const text = taken && field.value === typed ? "" : field.value;
+    field.defaultValue = "";
+    field.value = text;
+  }
 
   page.addEventListener("htmx:after:swap", refresh);
   page.addEventListener("htmx:ws:after:message:incoming", refresh);

@@ -92,8 +92,9 @@ def test_what_the_suite_has_is_confirmed(opened: Services, run_id: str, source: 
 
 def test_what_your_own_cases_say_is_not_added(opened: Services, run_id: str) -> None:
     opened.answers.give(run_id, "g2", "edit", source="0")
-    with pytest.raises(BadInput, match=r"has this case already \(g2.1\)"):
-        add(opened, run_id, "total([]) == 0")
+    before = opened.log.since(run_id)
+    add(opened, run_id, "total([]) == 0")
+    assert opened.log.since(run_id) == before
     with pytest.raises(BadInput, match="says otherwise: assert total"):
         add(opened, run_id, "total([]) == 5")
 
@@ -220,3 +221,66 @@ def test_during_a_run_later_tests_keep_it(opened: Services) -> None:
     code = ev.CandidateWritten(candidate="c1", attempt=1, code=NONE, model="m", endpoint="e")
     opened.log.append(run_id, code)
     assert state_of(opened, run_id).case("u1") == after.case("u1")
+
+
+def test_what_contradicts_a_counting_case_replaces_it_though_a_disputed_one_agrees(
+    opened: Services,
+) -> None:
+    right = ev.Case(id="g4", source="assert total([]) == 0", origin="generated", disputed=True)
+    payloads = [
+        ev.TestsWritten(cases=(*asked_runs.CASES, right))
+        if isinstance(payload, ev.TestsWritten)
+        else payload
+        for payload in asked_runs.ended()
+    ]
+    run_id = asked_runs.write(opened.log, iter(payloads))
+    after = add(opened, run_id, "total([]) == 0")
+    assert newest(after) == ("g2", "edit")
+    assert after.outcome == "passed"
+    # What the user has said is not asked again.
+    assert questions(after) == ()
+
+
+@pytest.mark.parametrize(
+    ("own", "source", "becomes"),
+    [
+        ("total([9]) == 9", "total([9]) raises ValueError", "says otherwise"),
+        ("total(['x']) raises TypeError", "total(['x']) == 0", "says otherwise"),
+        ("total({1: 2, 3: 4}) == {1: 2, 3: 4}", "total({1: 2, 3: 4}) == {3: 4, 1: 2}", ""),
+        ("total([9]) == 9", "total([9]) == sum([9])", "u2"),
+        ("total([9]) == 9", "total([9]) == 9.0", "u2"),
+    ],
+)
+def test_cases_contradict_by_what_they_say_not_by_how(
+    opened: Services, run_id: str, own: str, source: str, becomes: str
+) -> None:
+    add(opened, run_id, own)
+    if becomes == "says otherwise":
+        with pytest.raises(BadInput, match=becomes):
+            add(opened, run_id, source)
+        return
+    added = [case.id for case in add(opened, run_id, source).cases if case.added]
+    assert added == (["u1", becomes] if becomes else ["u1"])
+
+
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
+def test_taken_back_after_the_end_it_vouches_no_longer(
+    opened: Services, outcome: ev.Outcome
+) -> None:
+    payloads = [
+        replace(payload, outcome=outcome, doubt="differ", answers=1)
+        if isinstance(payload, ev.RunFinished)
+        else payload
+        for payload in asked_runs.ended()
+        if getattr(payload, "candidate", "d2") == "d2"
+    ]
+    value = 9 if outcome == "passed" else 8
+    source = f"assert total([9]) == {value}"
+    own = ev.CaseAnswered(case="u1", answer="add", source=source, added="u1")
+    run_id = asked_runs.write(
+        opened.log, iter([*payloads[:-1], own, ev.AnswersWeighed(answers=1), payloads[-1]])
+    )
+    after = opened.answers.give(run_id, "u1", "no", was="add")
+    assert after.outcome == "unconfirmed"
+    assert after.finished is not None
+    assert "programs differ" in after.finished.reason

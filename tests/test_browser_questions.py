@@ -175,7 +175,7 @@ def test_a_test_of_your_own_turns_an_unconfirmed_run_green(
         expect(page.locator("#answers-given")).to_contain_text("assert total([5]) == 5 is added")
     expect(field).to_have_value("")
     expect(typed).to_have_value("total([7]) == 7")
-    one.get_by_role("button", name="Take assert total([5]) == 5 back").click()
+    one.get_by_role("button", name="Take it back: assert total([5]) == 5").click()
     expect(one.locator("#banner")).to_have_attribute("data-kind", "unconfirmed")
     assert one.evaluate(FITS)
     assert one.evaluate(FAULTS) == []

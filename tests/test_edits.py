@@ -101,6 +101,12 @@ def test_whatever_is_typed_it_is_a_case_or_a_word_about_it(text: str) -> None:
         ("xs = [2]\nassert add(xs) == 2", "xs = [2]\nassert add(xs) == 2"),
         ("assert add([2])", "assert add([2])"),
         ("not add([])", "assert not add([])"),
+        ("add([]) == 0 or add([]) is None", "assert add([]) == 0 or add([]) is None"),
+        (
+            "add('x') raises TypeError",
+            "try:\n    add('x')\nexcept TypeError:\n    pass\nelse:\n"
+            "    raise AssertionError('no TypeError was raised')",
+        ),
         ("isinstance(add([2]), int)", "assert isinstance(add([2]), int)"),
     ],
 )
@@ -115,7 +121,12 @@ def test_a_further_case_is_taken_as_people_write_it(text: str, source: str) -> N
         ("2", "Write the call as well, like add"),
         ("add([2])", "Write what it gives as well"),
         ("str(add([2]))", "Write what it gives as well"),
-        ("lambda: add([2])", "Write what it gives as well"),
+        ("add([2]) == 2 if add else False", "Write what it gives as well"),
+        ("add([-1]) raises ValueError or returns 0", "Python can't read this"),
+        ("add([2]) returns -2 if negative", "Python can't read this"),
+        ("add([2]) returns 3? No, it returns 2", "Python can't read this"),
+        ("add([1]) == 1\nadd([2]) == 2", "several cases"),
+        ("lambda: add([2]) == 2", "Write what it gives as well"),
         ("add([2]), 2", "Write what it gives as well"),
         ("add([2]) ==", "Python can't read this"),
         ("what it should do is add", "Python can't read this"),

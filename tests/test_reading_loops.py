@@ -26,6 +26,7 @@ def test_a_block_over_and_over_repeats(before: str, block: str, cut: int) -> Non
         ('"abcde" -> "bacde", ' * 80, True),
         ("".join(f"    if n == {n}: return {n % 3 > 0}\n" for n in range(60)), True),
         (COUNTING[:600], False),  # sixteen branches may be meant
+        ("T = (\n" + "".join(f"    {n}, {n + 2}, {n + 6},\n" for n in range(5, 400, 7)), False),
         ("", False),
         ("".join(f"    {n}: 'name {chr(97 + n)}',\n" for n in range(60)), False),
     ],

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why an answer was refused: about which case and field ('' for none), and what was typed."""
+    """Why an answer was refused: about which case and field ('' for none), and what was typed.
+
+    `adding`: it was to be a test of the user's own.
+    """
 
     case: str
     field: str
     message: str
     typed: str
+    adding: bool
 
 
 def problem() -> Problem | None:
@@ -42,16 +46,17 @@ def blueprint(services: Services) -> Blueprint:
     @answers.post("/runs/<run_id>/answers")
     def give(run_id: str) -> Response | tuple[str, int]:
         form = request.form
-        case, typed = form.get("case", ""), form.get("source", "")
+        case, typed, answer = (form.get(name, "") for name in ("case", "source", "answer"))
         try:
-            services.answers.give(
-                run_id, case, form.get("answer", ""), source=typed, was=form.get("was", "")
-            )
+            services.answers.give(run_id, case, answer, source=typed, was=form.get("was", ""))
         except RunNotFound:
             raise
         except AppError as error:
             field = error.field if isinstance(error, BadInput) else ""
-            g.answer_problem = Problem(case=case, field=field, message=error.message, typed=typed)
+            adding = answer == "add" and not case
+            g.answer_problem = Problem(
+                case=case, field=field, message=error.message, typed=typed, adding=adding
+            )
             # Of a server error the page would show nothing; this answer is kept.
             status = 409 if isinstance(error, SandboxError) else status_of(error)
             return run_page(services, fold(services.log.since(run_id))), status

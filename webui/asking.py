@@ -67,9 +67,7 @@ def hint(state: RunState) -> str:
         return "optional: an answer ranks the code anew at once, without a model"
     if state.outcome == "unconfirmed":
         return "it settles what no program could: it runs at once, without a model"
-    if state.answers:
-        return "no test is left that an answer would decide"
-    return "optional: it runs at once, without a model"
+    return "optional: a test that you add runs at once, without a model"
 
 
 def given(state: RunState) -> tuple[Given, ...]:
