@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from core.answer_events import plan_of
 from core.edits import same_case
 from core.events import Case
 from core.questions import shown
@@ -37,7 +38,7 @@ def goal_with_answers(state: RunState) -> str:
 
     What could not be read out of it again, as it was meant, is left out.
     """
-    plan = Plan(text="", name=state.name, signature=state.signature)
+    plan = plan_of(state)
     goal = state.goal
     for case in state.cases:
         if case.counts and (case.confirmed or case.is_by_answer):

@@ -108,7 +108,9 @@ def _whole(written: str, case: Case, plan: Plan) -> str:
     if value is None:
         return written
     if plan.name in loaded(value):
-        return f"assert {written}"
+        if isinstance(value, ast.Tuple):
+            raise BadInput(FIELD, SEVERAL)
+        return f"assert {ast.unparse(value)}"
     call, _ = sides(shown(case))
     if not call:
         raise BadInput(

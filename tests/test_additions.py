@@ -14,8 +14,8 @@ from test_answers import library, results, state_of
 from web_services import shared_sandbox, web
 
 from core import events as ev
+from core.answer_events import MOST_ADDED, plan_of
 from core.answer_words import goal_with_answers
-from core.answers import MOST_ADDED, plan_of
 from core.errors import BadInput, Conflict, SandboxError
 from core.questions import questions
 from core.sandbox import Sandbox

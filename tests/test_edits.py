@@ -58,6 +58,7 @@ def test_a_value_takes_its_place_behind_what_goes_before() -> None:
         ("   \n", "Write what is right"),
         ("x" * 5000, "at most 4,000"),
         ("assert add([]) ==", "Python can't read this"),
+        ("add([]) == 0, add([3]) == 99", "several cases"),
         ("\0", "Python can't read this"),
         ("[1,\n2", r"Python can't read this \(line"),
         ("x = 3", "Nothing is asserted"),
