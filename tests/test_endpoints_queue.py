@@ -249,7 +249,8 @@ def test_nobody_who_waits_is_forgotten(runs: list[str | None], slots: int) -> No
     left = list(waiting)
     while left:
         rot.release(held.pop(0))
-        [done] = [w for w in left if wait_for(lambda w=w: w.lease is not None)][:1]  # type: ignore[misc]
+        assert wait_for(lambda: any(one.lease is not None for one in left), 5.0)
+        done = next(one for one in left if one.lease is not None)
         left.remove(done)
         lease = done.end()
         assert lease is not None
