@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from core import events as ev
 from core.log import EventLog
@@ -67,6 +69,15 @@ def ended() -> Iterator[ev.Payload]:
         passed=3,
         total=3,
     )
+
+
+def ended_alone(**changes: Any) -> Iterator[ev.Payload]:
+    """The same with the last candidate alone, and its end changed so."""
+    for payload in ended():
+        if isinstance(payload, ev.RunFinished):
+            yield replace(payload, **changes)
+        elif getattr(payload, "candidate", "d2") == "d2":
+            yield payload
 
 
 def write(log: EventLog, payloads: Iterator[ev.Payload], run_id: str = "r1") -> str:

@@ -46,14 +46,8 @@ def newest(state: RunState) -> tuple[str, str]:
 
 def unconfirmed(opened: Services, doubt: ev.Doubt = "alone") -> str:
     """A run of one candidate that nothing confirms."""
-    payloads = [
-        replace(payload, outcome="unconfirmed", doubt=doubt)
-        if isinstance(payload, ev.RunFinished)
-        else payload
-        for payload in asked_runs.ended()
-        if getattr(payload, "candidate", "d2") == "d2"
-    ]
-    return asked_runs.write(opened.log, iter(payloads))
+    end = asked_runs.ended_alone(outcome="unconfirmed", doubt=doubt)
+    return asked_runs.write(opened.log, end)
 
 
 def test_it_counts_at_once(opened: Services, run_id: str) -> None:
@@ -267,13 +261,7 @@ def test_cases_contradict_by_what_they_say_not_by_how(
 def test_taken_back_after_the_end_it_vouches_no_longer(
     opened: Services, outcome: ev.Outcome
 ) -> None:
-    payloads = [
-        replace(payload, outcome=outcome, doubt="differ", answers=1)
-        if isinstance(payload, ev.RunFinished)
-        else payload
-        for payload in asked_runs.ended()
-        if getattr(payload, "candidate", "d2") == "d2"
-    ]
+    payloads = list(asked_runs.ended_alone(outcome=outcome, doubt="differ", answers=1))
     value = 9 if outcome == "passed" else 8
     source = f"assert total([9]) == {value}"
     own = ev.CaseAnswered(case="u1", answer="add", source=source, added="u1")

@@ -100,9 +100,7 @@ def only_wrong(opened: Services) -> str:
     skill = library(opened).remember(
         name="total", signature="def total(xs):", goal=asked_runs.GOAL, run_id="r2", source=NONE
     )
-    payloads = [
-        payload for payload in asked_runs.ended() if getattr(payload, "candidate", "d2") == "d2"
-    ]
+    payloads = list(asked_runs.ended_alone())
     payloads.insert(-1, ev.SkillSaved(name=skill))
     return asked_runs.write(opened.log, iter(payloads), "r2")
 

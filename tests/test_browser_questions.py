@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import asked_runs
 import pytest
@@ -150,12 +149,7 @@ def test_a_test_of_your_own_turns_an_unconfirmed_run_green(
     site: Web, pages: tuple[Page, Page]
 ) -> None:
     one, other = pages
-    payloads = [
-        replace(payload, outcome="unconfirmed") if isinstance(payload, ev.RunFinished) else payload
-        for payload in asked_runs.ended()
-        if getattr(payload, "candidate", "d2") == "d2"
-    ]
-    run_id = asked_runs.write(site.services.log, iter(payloads))
+    run_id = asked_runs.write(site.services.log, asked_runs.ended_alone(outcome="unconfirmed"))
     for page in pages:
         page.goto(f"{site.url}/runs/{run_id}")
     field, typed = one.locator("#new-test"), other.locator("#new-test")

@@ -46,24 +46,24 @@ def takes_tests(state: RunState) -> bool:
 
 
 def worth_showing(state: RunState) -> bool:
-    """Whether there is anything to ask, or was, or a test could be added."""
-    return bool(state.answers or state.waiting or asked(state) or takes_tests(state))
+    """Whether anything was answered, or could be: a question, or a test of the user's own."""
+    return bool(state.answers or state.waiting or takes_tests(state))
 
 
-def title(state: RunState) -> str:
-    """What the user may do here."""
-    if asked(state):
+def title(state: RunState, asks: bool) -> str:
+    """What the user may do here; `asks`: there is a question."""
+    if asks:
         return "Is this right?"
     if state.answers and state.outcome != "unconfirmed":
         return "Your answers"
     return "Do you know a result?"
 
 
-def hint(state: RunState) -> str:
+def hint(state: RunState, asks: bool) -> str:
     """What comes of it; '' while the run waits, which is said there."""
     if state.waiting:
         return ""
-    if asked(state):
+    if asks:
         return "optional: an answer ranks the code anew at once, without a model"
     if state.outcome == "unconfirmed":
         return "it settles what no program could: it runs at once, without a model"
