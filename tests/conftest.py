@@ -7,12 +7,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import asked_runs
 import pytest
 from fake_ollama import FakeOllama
 from flask.testing import FlaskClient
 from play import Play
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from web_services import Web, served, web
+
+from core.services import Services
 
 CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -73,6 +76,18 @@ def site(tmp_path: Path) -> Iterator[Web]:
     """The app over services of its own; with `served_site` also on a server."""
     with web(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def opened(site: Web) -> Services:
+    """The services of the web app."""
+    return site.services
+
+
+@pytest.fixture
+def run_id(opened: Services) -> str:
+    """A run that passed by code which is as wrong as the case g2."""
+    return asked_runs.write(opened.log, asked_runs.ended())
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import asked_runs
 import pytest
 from asked_runs import LOOP, NONE, SUM
 from test_answers import library, results, state_of
-from web_services import shared_sandbox, web
+from web_services import shared_sandbox
 
 from core import events as ev
 from core.answer_events import MOST_ADDED, plan_of
@@ -22,18 +20,6 @@ from core.sandbox import Sandbox
 from core.services import Services
 from core.state import RunState, unweighed
 from core.suite import cases_from_goal
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Services]:
-    with web(tmp_path) as site:
-        yield site.services
-
-
-@pytest.fixture
-def run_id(opened: Services) -> str:
-    """A run that passed by code which is as wrong as the case g2."""
-    return asked_runs.write(opened.log, asked_runs.ended())
 
 
 def add(opened: Services, run_id: str, source: str) -> RunState:

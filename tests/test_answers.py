@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import asked_runs
 import pytest
 from asked_runs import CASES, EMPTY, LOOP, NONE, SUM, executed
-from web_services import shared_sandbox, web
+from web_services import shared_sandbox
 
 from core import events as ev
 from core.errors import BadInput, Conflict, IllegalEvent, RunNotFound, SandboxError
@@ -19,18 +17,6 @@ from core.sandbox import Sandbox
 from core.services import Services
 from core.state import RunState, fold, unweighed
 from core.tools import SkillLibrary
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Services]:
-    with web(tmp_path) as site:
-        yield site.services
-
-
-@pytest.fixture
-def run_id(opened: Services) -> str:
-    """A run that passed by code which is as wrong as the case g2."""
-    return asked_runs.write(opened.log, asked_runs.ended())
 
 
 def state_of(opened: Services, run_id: str) -> RunState:

@@ -13,11 +13,6 @@ from web_services import Web
 from core import events as ev
 
 
-@pytest.fixture
-def run_id(site: Web) -> str:
-    return asked_runs.write(site.services.log, asked_runs.ended())
-
-
 def token(browser: FlaskClient) -> str:
     found = re.search(r'name="csrf" value="(\w+)"', browser.get("/").get_data(as_text=True))
     assert found
