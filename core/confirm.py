@@ -12,6 +12,7 @@ import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any, Literal
 
 from core.ask import StepFailed
@@ -19,11 +20,21 @@ from core.context import Context
 from core.dispute import voters
 from core.drafts import draft_name, write_draft
 from core.embedded import LARGE, SMALL
-from core.events import Case, TestsWritten
+from core.events import CandidateBroke, Case, CaseResult, TestsWritten
 from core.programs import AGREEING_OF_ONE_MODEL, independent
+from core.reading.breaks import broke_off, fair
 from core.reading.pysource import NOT_PYTHON
 from core.reading.variations import variations
-from core.splits import Given, Values, findings, in_dispute, is_settled, telling, with_findings
+from core.splits import (
+    BROKE,
+    Given,
+    Values,
+    findings,
+    in_dispute,
+    is_settled,
+    telling,
+    with_findings,
+)
 from core.testing import execute, run_cases
 from core.tools import Skill
 from core.verdict import best_candidate, by_larger
@@ -52,10 +63,14 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
-    """On which calls programs are compared, and whether without a case of the user's."""
+    """On which calls programs are compared, and whether without a case of the user's.
+
+    `fair`: those on which none may break off.
+    """
 
     calls: Sequence[str]
     alone: bool
+    fair: Sequence[str] = ()
     key: str = "split"
 
     def findings(self, given: Mapping[str, Values]) -> list[dict[str, Any]]:
@@ -66,7 +81,8 @@ class _Question:
         return findings(by, self.calls, alone=self.alone)
 
     def is_settled(self, given: Mapping[str, Values]) -> bool:
-        return is_settled(self.findings(given), alone=self.alone)
+        sound = not given or any(BROKE not in values.values() for values in given.values())
+        return sound and is_settled(self.findings(given), alone=self.alone)
 
 
 def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
@@ -75,7 +91,7 @@ def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
     Where the two differ a third program, by the larger one again, votes. What two of them give
     becomes a generated case; where no two agree the case is disputed, and the first draft stands by
     the user's cases, unconfirmed. The larger model may outvote the smaller by saying the same
-    twice.
+    twice. Where all break off on a call like the user's, further ones are asked for as well.
 
     Without a case of the user's all others are the models' own guesses. So a first draft that fails
     them is compared as well, what enough programs agree on becomes a case too, and enough are two
@@ -83,7 +99,7 @@ def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
     nothing no case counts.
     """
     wanted = context.recorded("confirm", lambda: _wanted(context))
-    question = _Question(calls=wanted["calls"], alone=wanted["alone"])
+    question = _Question(calls=wanted["calls"], alone=wanted["alone"], fair=wanted["fair"])
     if not question.calls:
         return Opinion(asked=0, end="open" if wanted["sought"] and question.alone else "none")
     given = {FIRST: _values(context, FIRST, question, skills)}
@@ -103,7 +119,7 @@ def confirm_draft(context: Context, skills: Sequence[Skill], asked: int) -> Opin
     wanted = context.recorded("confirm-draft", lambda: _wanted_of_draft(context))
     if not wanted["name"]:
         return Opinion(asked=asked, end="none")
-    question = _Question(calls=wanted["calls"], alone=False, key="split-draft")
+    question = _Question(calls=wanted["calls"], alone=False, fair=wanted["fair"], key="split-draft")
     given = {wanted["name"]: _values(context, wanted["name"], question, skills)}
     if not given[wanted["name"]]:
         # Results that can't be read: then a different program that passes is all there can be.
@@ -154,10 +170,9 @@ def _wanted(context: Context) -> dict[str, Any]:
     drafts = context.ports.config().run.builtin_drafts
     by_small = first is not None and first.model == SMALL.name and (first.passes or alone)
     sought = by_small and drafts > 0 and context.is_builtin("escalation")
-    cases = state.cases if alone else state.counted
-    calls = variations([case.source for case in cases], state.name, INPUTS) if sought else ()
+    calls = _calls(state.name, (state.cases if alone else state.counted) if sought else ())
     further = drafts if alone else min(FURTHER, drafts)
-    return {"calls": list(calls), "further": further, "alone": alone, "sought": sought}
+    return {**calls, "further": further, "alone": alone, "sought": sought}
 
 
 def _wanted_of_draft(context: Context) -> dict[str, Any]:
@@ -167,10 +182,17 @@ def _wanted_of_draft(context: Context) -> dict[str, Any]:
     yours = any(case.is_yours for case in state.counted)
     wanted = best.passes and by_larger(best) and yours and context.is_builtin("escalation")
     name = best.candidate if wanted else ""
-    sources = [case.source for case in state.counted] if wanted else []
-    calls = variations(sources, state.name, INPUTS)
+    calls = _calls(state.name, state.counted if wanted else ())
     end = context.ports.config().run.builtin_drafts
-    return {"name": name, "calls": list(calls), "end": end}
+    return {**calls, "name": name, "end": end}
+
+
+def _calls(name: str, cases: Sequence[Case]) -> dict[str, list[str]]:
+    """What programs are compared on, and on which of it none may break off."""
+    calls = variations([case.source for case in cases], name, INPUTS)
+    yours = [case.source for case in cases if case.is_yours]
+    known = chain.from_iterable(variations([source], name, 1) for source in yours)
+    return {"calls": list(calls), "fair": list(fair(calls, known)) if yours else []}
 
 
 def _write(context: Context, number: int, skills: Sequence[Skill]) -> str:
@@ -196,9 +218,9 @@ def _has_vote(context: Context, name: str, distinct: bool) -> bool:
 def _values(context: Context, name: str, question: _Question, skills: Sequence[Skill]) -> Values:
     calls = question.calls
 
-    def work() -> dict[str, str]:
+    def work() -> dict[str, Any]:
         if not calls:
-            return {}
+            return {"values": {}, "broke": None}
         written = context.state().candidate(name)
         assert written is not None
         result = run_cases(
@@ -212,15 +234,23 @@ def _values(context: Context, name: str, question: _Question, skills: Sequence[S
             files=context.writer.files(),
             cancel=context.writer.cancel,
         )
-        values = {calls[int(case["id"])]: _value(case) for case in result["cases"]}
-        return {call: value for call, value in values.items() if value}
+        given = {calls[int(case["id"])]: CaseResult(**case) for case in result["cases"]}
+        broke = {call: broke_off(given[call]) for call in question.fair if call in given}
+        values = {call: BROKE if broke.get(call) else _value(one) for call, one in given.items()}
+        first = next(([call, error] for call, error in broke.items() if error), None)
+        return {"values": {call: one for call, one in values.items() if one}, "broke": first}
 
-    values: Values = context.recorded(f"values-{name}", work)
+    did = context.recorded(f"values-{name}", work)
+    if did["broke"]:
+        call, error = did["broke"]
+        event = CandidateBroke(candidate=name, call=call, error=error)
+        context.writer.write(event, key=f"broke:{name}")
+    values: Values = did["values"]
     return values
 
 
-def _value(case: Mapping[str, Any]) -> str:
-    got = _GOT.search(case["message"]) if case["result"] == "failed" else None
+def _value(result: CaseResult) -> str:
+    got = _GOT.search(result.message) if result.result == "failed" else None
     try:
         text = " ".join(ast.literal_eval(got[1])) if got else ""
         ast.literal_eval(text)

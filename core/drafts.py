@@ -15,9 +15,11 @@ from core.testing import execute
 from core.tools import Skill, offer
 
 DRAFT = "d"
-# The first is what the model holds to be best, the further ones ever freer.
-FIRST_TEMPERATURE = 0.0
-TEMPERATURE_STEP = 0.3
+# Two wordings take turns: of 82 tasks the model solves 59 with either, six only with the one and
+# six only with the other (docs/benchmark.md). With each it first gives what it holds to be best,
+# then ever freer.
+WORDINGS = 2
+TEMPERATURE_STEP = 0.6
 HIGHEST_TEMPERATURE = 0.9
 
 
@@ -47,12 +49,17 @@ def draft_name(number: int) -> str:
 def write_draft(context: Context, number: int, skills: Sequence[Skill]) -> str:
     """Write draft `number`, from 0: the model that answered. Raises StepFailed."""
     name = draft_name(number)
-    freer = FIRST_TEMPERATURE + TEMPERATURE_STEP * number
+    turn, wording = divmod(number, WORDINGS)
     answer, code = context.ask_code(
         f"code-draft-{name}",
         "escalation",
-        lambda: code_prompt(context.state(), offer(skills), context.plan_for("escalation")),
-        temperature=min(freer, HIGHEST_TEMPERATURE),
+        lambda: code_prompt(
+            context.state(),
+            offer(skills),
+            context.plan_for("escalation"),
+            in_other_words=bool(wording),
+        ),
+        temperature=min(turn * TEMPERATURE_STEP, HIGHEST_TEMPERATURE),
     )
     context.write_candidate(0, answer, code, name=name)
     return answer.model

@@ -165,7 +165,9 @@ def _conclude(context: Context, skills: Sequence[Skill], opinion: Opinion) -> No
 
 
 def _doubt(best: CandidateState, opinion: Opinion) -> Doubt:
-    """Whether a second opinion was sought and not had."""
+    """Whether a second opinion was sought and not had, or shows that it breaks off."""
+    if best.broke is not None:
+        return "breaks"
     if opinion.end == "differ":
         return "differ"
     mended = bool(best.attempt) and best.model == LARGE.name and opinion.asked > 0

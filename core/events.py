@@ -17,8 +17,11 @@ Origin = Literal["yours", "generated"]
 Result = Literal["passed", "failed", "error", "timeout", "not_run"]
 Status = Literal["passed", "failed", "timeout", "memory", "output", "crash", "sandbox-error"]
 Outcome = Literal["passed", "unconfirmed", "failed", "cancelled", "error"]
-Doubt = Literal["", "alone", "differ"]
-"""Why code that passes is unconfirmed: no other program does the same, or others do otherwise."""
+Doubt = Literal["", "alone", "differ", "breaks"]
+"""Why code that passes is unconfirmed.
+
+No other program does the same, others do otherwise, or it breaks off on calls like the cases'.
+"""
 Answer = Literal["yes", "no", "edit", "add"]
 
 JUDGED: tuple[Outcome, ...] = ("passed", "unconfirmed", "failed")
@@ -320,6 +323,15 @@ class CandidateRolledBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateBroke:
+    """On `call`, which is like those of the cases, the candidate breaks off with `error`."""
+
+    candidate: str
+    call: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TriageGiven:
     """The triage model's quick opinion; it overrules nothing. None: it gave no clear answer."""
 
@@ -448,6 +460,7 @@ Payload: TypeAlias = (
     | EscalationStarted
     | EscalationEnded
     | CandidateRolledBack
+    | CandidateBroke
     | TriageGiven
     | ScoreGiven
     | SkillSaved

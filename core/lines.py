@@ -48,6 +48,8 @@ def lines(event: ev.Event) -> tuple[str, ...]:
             return (p.reason,)
         case ev.CandidateRolledBack() as p:
             return (f"Rolled back to {p.kept}: {p.reason}",)
+        case ev.CandidateBroke() as p:
+            return (f"✗ {p.candidate} breaks off on {_short(p.call)}: {_short(p.error)}",)
         case ev.TriageGiven() as p:
             opinion = {True: "PASS", False: "FAIL", None: "no opinion"}[p.passed]
             return (f"Triage: {opinion} {_short(p.reason)}",)

@@ -25,13 +25,17 @@ HINTS = {
 """What a model is told besides, by kind of failure."""
 
 
-def code_prompt(state: RunState, tools: str, strategy: str) -> str:
-    """What a model is asked that writes the code afresh; `strategy` '' leaves the plan out."""
+def code_prompt(state: RunState, tools: str, strategy: str, *, in_other_words: bool = False) -> str:
+    """What a model is asked that writes the code afresh; `strategy` '' leaves the plan out.
+
+    `in_other_words` the same is asked for, which makes a model's mistakes more independent.
+    """
     return render(
         "code",
         stub=code_stub(state.goal, state.name, state.signature),
         strategy=head(strategy, MAX_STRATEGY),
         tools=tools,
+        in_other_words=in_other_words,
         **surroundings(state),
     )
 

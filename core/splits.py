@@ -22,7 +22,9 @@ from core.reading.variations import variations
 NEW_CASES = 3
 
 Values = Mapping[str, str]
-"""What a program gives, by call, as a literal's source; nothing for a call that ends otherwise."""
+"""What a program gives, by call: a literal's source, or BROKE; nothing where it ends otherwise."""
+BROKE = "..."
+"""In place of a value: the program breaks off there, without meaning to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,19 +39,21 @@ def findings(given: Sequence[Given], calls: Sequence[str], *, alone: bool) -> li
     """The calls for which at least two programs give a value: that which the most give.
 
     `split` where they differ; `disputed` where too few give the same (core.programs.enough) or as
-    many give another. The value of a disputed one is a further program's than the first.
+    many give another. The value of a disputed one is a further program's than the first. Breaking
+    off outvotes no value, and where all do there is none.
     """
     found: list[dict[str, Any]] = []
     for call in calls:
-        values = [(one.values[call], one.model) for one in given if call in one.values]
-        if len(values) < 2:
+        all_ = [(one.values[call], one.model) for one in given if call in one.values]
+        values = [(value, by) for value, by in all_ if value != BROKE]
+        if len(all_) < 2 or not values:
             continue
         votes = [[by for other, by in values if same(value, other)] for value, _ in values]
         most = max(votes, key=len)
         tied = sum(len(by) == len(most) for by in votes) > len(most)  # more than one group's
         clear = enough(most, alone=alone) and not tied
-        value = values[votes.index(most) if clear else 1][0]
-        split = len(most) < len(values)
+        value = values[votes.index(most) if clear else min(1, len(values) - 1)][0]
+        split = len(most) < len(all_)
         found.append({"call": call, "value": value, "disputed": not clear, "split": split})
     return found
 

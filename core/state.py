@@ -92,6 +92,7 @@ class CandidateState:
     rolled_back: str = ""
     executed: ev.ExecutionFinished | None = None
     known: tuple[ev.CaseResult, ...] = ()
+    broke: ev.CandidateBroke | None = None
 
     @property
     def passes(self) -> bool:
@@ -289,6 +290,8 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
             return _judged_again(_candidate_changed(state, p.candidate, execution=p))
         case ev.CandidateRolledBack() as p:
             return _candidate_changed(state, p.candidate, rolled_back=p.reason)
+        case ev.CandidateBroke() as p:
+            return _candidate_changed(state, p.candidate, broke=p)
         case ev.EscalationStarted() as p:
             return replace(state, escalations=(*state.escalations, p))
         case ev.EscalationEnded() as p:
@@ -363,6 +366,7 @@ def _candidate_changed(
     *,
     execution: ev.ExecutionFinished | None = None,
     rolled_back: str = "",
+    broke: ev.CandidateBroke | None = None,
 ) -> RunState:
     def change(c: CandidateState) -> CandidateState:
         if c.candidate != candidate:
@@ -371,6 +375,7 @@ def _candidate_changed(
             c,
             execution=execution or c.execution,
             rolled_back=rolled_back or c.rolled_back,
+            broke=broke or c.broke,
             executed=execution or c.executed,
             known=with_results(c.known, execution.cases) if execution else c.known,
         )

@@ -21,10 +21,11 @@ BY_LARGER = "Written afresh by the larger model."
 def best_candidate(state: RunState, before: int | None = None) -> CandidateState:
     """The candidate to go on from.
 
-    One that passes; else most of your cases passed, then CodeT's score (arXiv 2207.10397): the
-    cases passed, times the square root of how many independent candidates behave alike; then the
-    newest. Where no case is left one that can be imported, and the larger built-in model's first
-    draft. With `before`, only candidates of earlier attempts than that count.
+    One that passes, rather one that is not known to break off; else most of your cases passed, then
+    CodeT's score (arXiv 2207.10397): the cases passed, times the square root of how many
+    independent candidates behave alike; then the newest. Where no case is left one that can be
+    imported, and the larger built-in model's first draft. With `before`, only candidates of earlier
+    attempts than that count.
     ValueError when there is no candidate yet.
     """
     yours = {case.id for case in state.counted if case.is_yours}
@@ -37,7 +38,8 @@ def best_candidate(state: RunState, before: int | None = None) -> CandidateState
             return (False, -1, -1.0, place)
         passed = candidate.passed_ids
         if candidate.passes:
-            return (True, 0, 0.0, -place)  # the first did it, at the least cost
+            # The first did it, at the least cost.
+            return (True, int(candidate.broke is None), 0.0, -place)
         if not state.counted:
             if by_larger(candidate):
                 return (False, int(_runs(candidate)), 1.0, -place)
@@ -79,7 +81,10 @@ def reason_passed(
     agreeing = independent([one for one in state.candidates if one.passes and one.is_fresh])
     if len(agreeing) > 1:
         text += f" {len(agreeing)} {AGREE}"
-    if doubt == "differ":
+    if doubt and best.broke is not None:
+        text += f" But on {head(best.broke.call, 100)} it breaks off, so it is unconfirmed:"
+        text += f" {head(best.broke.error, 200).rstrip('.')}."
+    elif doubt == "differ":
         text += " But programs differ where no case decides, so it is unconfirmed."
     elif doubt and len(agreeing) > 1:
         text += " But that others do the same could not be shown, so it is unconfirmed."

@@ -89,6 +89,8 @@ class Weigher:
             return []
         best = best_candidate(state)
         doubt: Doubt = ended.doubt or ("alone" if state.ended_as == "unconfirmed" else "")
+        if best.broke is not None:
+            doubt = "breaks"
         if state.vouched:
             doubt = ""
         passed: Outcome = "unconfirmed" if doubt else "passed"

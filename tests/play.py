@@ -17,7 +17,7 @@ MARKS = {
     "Does this code do what the goal asks?": "triage",
     "Rate this code from 0 to 10": "evaluate",
     "You plan small": "strategy",
-    "Complete this": "code",
+    "Keep name and parameters. No tests": "code",
     "Write test cases": "tests",
     "The code below": "escalate",
 }

@@ -302,3 +302,65 @@ def test_a_draft_of_the_small_model_in_the_larger_ones_place_is_executed(tmp_pat
     state = run(tmp_path, small, None, BARE_GOAL)
     assert names(state)[:2] == ["c0", "d1"]
     assert all(candidate.execution is not None for candidate in state.candidates)
+
+
+LAST_GOAL = '''def last(text):
+    """Whether the text ends in a letter that stands alone.
+
+    >>> last("apple pi e")
+    True
+    >>> last("apple pie")
+    False
+    """
+'''
+BREAKS = "def last(text):\n    return text[-1].isalpha() and not text[-2].isalpha()\n"
+BREAKS_TOO = "def last(text):\n    return not text[-2].isalpha() and text[-1].isalpha()\n"
+SOUND = "def last(text):\n    return text[-1:].isalpha() and not text[-2:-1].isalpha()\n"
+SOUND_TOO = "def last(text):\n    return text[-1:].isalpha() and text[-2:-1] in ('', ' ')\n"
+
+
+def of_last(folder: Path, small: str, *large: str) -> RunState:
+    drafts = [fenced(code) for code in large]
+    return run(folder, Play(code=fenced(small)), Play(code=drafts), LAST_GOAL)
+
+
+def test_two_sound_programs_outvote_one_that_breaks_off(tmp_path: Path) -> None:
+    state = of_last(tmp_path, BREAKS, SOUND, SOUND_TOO)
+    assert (state.outcome, state.code) == ("passed", SOUND)
+    assert "that several programs agree on" in state.finished.reason if state.finished else False
+    first = state.candidates[0]
+    assert first.broke is not None
+    assert first.broke.call == "last('a')"
+    assert not first.passes
+
+
+def test_where_all_break_off_nothing_is_green(tmp_path: Path) -> None:
+    state = of_last(tmp_path, BREAKS, BREAKS_TOO)
+    assert state.finished is not None
+    assert (state.outcome, state.finished.doubt) == ("unconfirmed", "breaks")
+    assert names(state) == ["c0", "d1", "d2"]
+    said = "But on last('a') it breaks off, so it is unconfirmed: IndexError: string index out of"
+    assert said in state.finished.reason
+    assert not state.skill
+
+
+def test_a_sound_program_comes_before_those_that_break_off(tmp_path: Path) -> None:
+    state = of_last(tmp_path, BREAKS, BREAKS_TOO, SOUND)
+    assert (state.outcome, state.code) == ("unconfirmed", SOUND)
+    assert state.finished is not None
+    assert DIFFER in state.finished.reason
+
+
+def test_a_draft_that_breaks_off_is_held_against_further_ones(tmp_path: Path) -> None:
+    state = of_last(tmp_path, "def last(text):\n    return None\n", BREAKS, BREAKS_TOO, SOUND)
+    assert names(state) == ["c0", "d1", "d2", "d3"]
+    assert (state.outcome, state.code) == ("unconfirmed", SOUND)
+
+
+def test_every_second_draft_is_asked_for_in_other_words(tmp_path: Path) -> None:
+    large = Play(code=[fenced(WRONG), fenced(GOOD), fenced(ALIKE)])
+    run(tmp_path, Play(code=fenced(WRONG)), large)
+    first, second, third = (large.prompt("code", turn).split("\n", 1) for turn in range(3))
+    assert first == third
+    assert first[0] != second[0]
+    assert first[1] == second[1]

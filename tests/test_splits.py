@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.events import Case
 from core.reading.variations import variations
-from core.splits import Given, findings, is_settled, same, telling, with_findings
+from core.splits import BROKE, Given, findings, is_settled, same, telling, with_findings
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,25 @@ PLAIN = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (["assert f('abc') == 1"], {"f('a')"}),
+        (["assert f([4, 5, 6]) == 1"], {"f([4])"}),
+        (["assert f(3.5) == 1", "assert f(5) == 1"], {"f(5.0)", "f(4)"}),
+        (["assert f([1, 2], [3]) == 1"], {"f([3], [3])", "f([1, 2], [1, 2])"}),
+        (["assert f(1e999) == 1", "assert f(5) == 1"], {"f(5.0)"}),
+    ],
+    ids=["one letter", "one item", "whole and broken numbers", "two alike", "endless"],
+)
+def test_calls_where_programs_often_differ(sources: list[str], expected: set[str]) -> None:
+    assert expected <= set(variations(sources, "f", 20))
+
+
+def test_a_whole_number_where_all_are_whole_stays_one() -> None:
+    assert not any("." in call for call in variations(["assert f(3) == 1"], "f", 60))
+
+
 @over(st.lists(st.lists(PLAIN, max_size=3), max_size=3), st.integers(0, 40))
 def test_whatever_the_arguments_are(rows: list[list[object]], limit: int) -> None:
     sources = [f"assert f({', '.join(map(repr, row))}) == 1" for row in rows]
@@ -75,6 +94,12 @@ def test_whatever_the_arguments_are(rows: list[list[object]], limit: int) -> Non
         (["2", "2.0"], None),
         (["0.1", "0.10000000001"], None),
         (["1"], None),
+        # A program that breaks off outvotes no value.
+        ([BROKE, "2"], ("2", True)),
+        ([BROKE, "2", "2"], ("2", False)),
+        ([BROKE, "2", BROKE], ("2", True)),
+        (["1", BROKE, BROKE], ("1", True)),
+        ([BROKE, BROKE], None),
     ],
 )
 def test_what_the_most_give(values: list[str], expected: tuple[str, bool] | None) -> None:

@@ -62,7 +62,8 @@ def _near(row: _Row, known: Sequence[_Row], lowest: float) -> Iterator[_Row]:
     streams = []
     for place, value in enumerate(row.values):
         others = [other.values[place] for other in known if other.labels == row.labels]
-        new = chain(_exchanged(value, others), _changes(value, lowest))
+        beside = [*row.values[:place], *row.values[place + 1 :]]
+        new = chain(_exchanged(value, others), _alike(value, beside), _changes(value, lowest))
         streams.append(map(partial(row.with_one, place), new))
     for turn in zip_longest(*streams):
         yield from (one for one in turn if one is not None)
@@ -102,6 +103,14 @@ def _exchanged(value: Any, others: Iterable[Any]) -> Iterator[Any]:
             yield other
             if isinstance(value, str):
                 yield from _crossed(value, other)
+    kinds = {type(other) for other in others}
+    if kinds == {int, float} and abs(value) <= _LARGEST:
+        yield float(value) if type(value) is int else round(value)
+
+
+def _alike(value: Any, beside: Iterable[Any]) -> Iterator[Any]:
+    """The call's other arguments of the same type: two that are equal are often a special case."""
+    return (other for other in beside if type(other) is type(value))
 
 
 def _crossed(text: str, other: str) -> Iterator[str]:
@@ -123,6 +132,7 @@ def _changes(value: Any, lowest: float) -> Iterator[Any]:
                 if min(lowest, 1) <= number <= _LARGEST and number != value:
                     yield number
         case str():
+            yield value[:1]
             yield value[:-1]
             for found in islice(re.finditer(r"\d+", value), 4):
                 for number in (int(found[0]) + 1, 0):
@@ -135,6 +145,7 @@ def _changes(value: Any, lowest: float) -> Iterator[Any]:
         case tuple():
             yield from (tuple(one) for one in _changes(list(value), lowest))
         case list():
+            yield value[:1]
             yield value[:-1]
             yield value[::-1]
             yield value + value
