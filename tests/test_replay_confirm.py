@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ from builtin_play import PlayedBuiltin
 from endpoint_helpers import dead_url
 from fake_ollama import FakeOllama
 from play import GOOD, Play, fenced
-from test_confirm import ALIKE, BARE_GOAL, GOAL, WRONG_TESTS, odd
+from test_confirm import (
+    ALIKE,
+    BARE_GOAL,
+    BREAKS,
+    GOAL,
+    LAST_GOAL,
+    SOUND,
+    SOUND_TOO,
+    WRONG_TESTS,
+    odd,
+)
 from test_replay import Bench, Kept, essence
 
 from core.embedded import LARGE, SMALL
@@ -20,18 +31,23 @@ from core.sandbox import Limits, Sandbox
 from core.steps import Json
 
 
+@dataclass
 class Drafts(Play):
-    """Another program where it may be freer; the same to the same question."""
+    """Another program where it is asked in other words; the same to the same question."""
+
+    other: str = ALIKE
 
     def __call__(self, body: dict[str, Any]) -> Any:
         answer = super().__call__(body)
-        return fenced(ALIKE) if answer == self.code and body["temperature"] else answer
+        first = body["messages"][-1]["content"].startswith("Complete this")
+        return answer if first or answer != self.code else fenced(self.other)
 
 
 @contextmanager
-def played(code: str) -> Iterator[PlayedBuiltin]:
+def played(code: str, first: str = GOOD, other: str = ALIKE) -> Iterator[PlayedBuiltin]:
     """The built-in models, the small one with this code and cases of its own."""
-    small, large = Play(code=fenced(code), tests=WRONG_TESTS), Drafts(code=fenced(GOOD))
+    small = Play(code=fenced(code), tests=WRONG_TESTS)
+    large = Drafts(code=fenced(first), other=other)
     with (
         FakeOllama([SMALL.name], script=small, ollama=False) as one,
         FakeOllama([LARGE.name], script=large, ollama=False) as other,
@@ -73,6 +89,27 @@ def test_broken_off_anywhere_it_ends_the_same(
         state = opened.go(Kept(kept))
         opened.close()
         assert essence(state) == essence(whole), names[stop]
+
+
+def test_broken_off_where_a_program_breaks_off_it_ends_the_same(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    with played(BREAKS, SOUND, SOUND_TOO) as models:
+        opened = bench(tmp_path / "whole", models, sandbox, LAST_GOAL)
+        recorded: dict[str, Json] = {}
+        whole = opened.go(Kept(recorded))
+        opened.close()
+        assert (whole.outcome, whole.code) == ("passed", SOUND)
+        broke = [one.broke for one in whole.candidates]
+        for name in ("values-c0", "values-d1", "split"):
+            opened = bench(tmp_path / name, models, sandbox, LAST_GOAL)
+            kept: dict[str, Json] = {}
+            stop = list(recorded).index(name)
+            assert opened.go(Kept(kept, stop, late=True)).outcome is None
+            state = opened.go(Kept(kept))
+            opened.close()
+            assert essence(state) == essence(whole), name
+            assert [one.broke for one in state.candidates] == broke
 
 
 def test_broken_off_when_no_case_is_left_it_ends_the_same(tmp_path: Path, sandbox: Sandbox) -> None:

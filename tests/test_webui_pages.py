@@ -44,7 +44,16 @@ def broken_off(*ends: ev.Payload) -> Iterator[ev.Payload]:
     yield from ends
 
 
+def breaking() -> Iterator[ev.Payload]:
+    """One that passes, and breaks off on a call like those of its cases."""
+    *before, end = run_scripts.unconfirmed_run()
+    yield from before
+    yield ev.CandidateBroke(candidate="c1", call="f('<')", error="IndexError: out of range")
+    yield end
+
+
 MOMENTS = run_scripts.RUNS | {
+    "breaking": breaking,
     "stopped": lambda: broken_off(
         ev.CancelRequested(), ev.RunFinished(outcome="cancelled", reason="You stopped it.")
     ),
@@ -66,6 +75,13 @@ def test_every_moment_of_a_run_renders_and_frames_carry_only_changes(site: Web, 
                 assert not changed or f'hx-target="#r-{region}"' in frame, (region, payload)
             if isinstance(payload, ev.TokensArrived):
                 assert frame.count("<hx-partial") == 2
+
+
+def test_where_a_version_breaks_off_is_said_beside_it(site: Web, browser: FlaskClient) -> None:
+    run_scripts.write(site.services.log, "r1", breaking())
+    page = browser.get("/runs/r1").get_data(as_text=True)
+    shown = '4/4, <abbr title="On f(&#39;&lt;&#39;): IndexError: out of range">breaks off</abbr>'
+    assert shown in page
 
 
 def test_a_passed_run_shows_everything(site: Web, browser: FlaskClient) -> None:
