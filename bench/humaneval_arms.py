@@ -90,6 +90,7 @@ def _alone(services: Services, role: Role, goal: str) -> Answer:
         tools="",
         files="",
         packages="",
+        in_other_words=False,
     )
     room = services.config.current.run.max_tokens
     reply = asking.ask(role, prompt, temperature=0.0, max_tokens=room)

@@ -35,7 +35,7 @@ def seed(services: Services, goal: str) -> Answer:
     shown = {"goal": goal, "strategy": head(plan.text, MAX_STRATEGY)}
     room = services.config.current.run.max_tokens
     stub = code_stub(goal, plan.name, plan.signature)
-    prompt = render("code", stub=stub, strategy=shown["strategy"], **NOTHING)
+    prompt = render("code", stub=stub, strategy=shown["strategy"], in_other_words=False, **NOTHING)
     reply = asking.ask("generator", prompt, temperature=0.0, max_tokens=room)
     cases = _cases(asking, plan, shown)
     run = RunState(

@@ -67,9 +67,14 @@ def test_models_are_told_names_sizes_and_beginnings() -> None:
 
 @pytest.mark.parametrize("purpose", ["strategy", "code", "tests", "escalate"])
 def test_prompts_change_only_where_there_are_files_or_packages(purpose: str) -> None:
-    values = dict.fromkeys(
-        ("goal", "tools", "name", "stub", "strategy", "signature", "call", "examples", "count"), "x"
-    ) | dict.fromkeys(("code", "error", "hint", "stdout", "earlier"), "x")
+    values = (
+        {"in_other_words": ""}
+        | dict.fromkeys(
+            ("goal", "tools", "name", "stub", "strategy", "signature", "call", "examples", "count"),
+            "x",
+        )
+        | dict.fromkeys(("code", "error", "hint", "stdout", "earlier"), "x")
+    )
     plain = render(purpose, **values, packages="", files="")
     assert "INPUT FILES" not in plain
     assert "esides the standard library" not in plain
