@@ -45,6 +45,7 @@ INPUTS = 60
 # What a program gives is read out of the message of a case that fails. Messages lose runs of
 # spaces, so each piece between two spaces comes alone.
 PROBE = "assert repr({call}).split(' ') == '?'"
+_RAISING = re.compile(r"Error\b|Exception\b|\braises?\b")
 _GOT = re.compile(r": got (.+), expected '\?'$", re.DOTALL)
 
 
@@ -190,9 +191,12 @@ def _wanted_of_draft(context: Context) -> dict[str, Any]:
 def _calls(name: str, cases: Sequence[Case]) -> dict[str, list[str]]:
     """What programs are compared on, and on which of it none may break off."""
     calls = variations([case.source for case in cases], name, INPUTS)
-    yours = [case.source for case in cases if case.is_yours]
-    known = chain.from_iterable(variations([source], name, 1) for source in yours)
-    return {"calls": list(calls), "fair": list(fair(calls, known)) if yours else []}
+    yours = [case.source for case in cases if case.is_yours and case.counts]
+    if any(_RAISING.search(source) for source in yours):
+        yours = []  # breaking off may be what is wanted
+    known = list(chain.from_iterable(variations([source], name, 1) for source in yours))
+    alike = set(variations(yours, name, INPUTS))
+    return {"calls": list(calls), "fair": list(fair([c for c in calls if c in alike], known))}
 
 
 def _write(context: Context, number: int, skills: Sequence[Skill]) -> str:
@@ -253,10 +257,10 @@ def _value(result: CaseResult) -> str:
     got = _GOT.search(result.message) if result.result == "failed" else None
     try:
         text = " ".join(ast.literal_eval(got[1])) if got else ""
-        ast.literal_eval(text)
+        value = ast.literal_eval(text)
     except (*NOT_PYTHON, TypeError):
         return ""  # cut short, or an object of its own kind
-    return text
+    return "" if value is ... else text
 
 
 def _add_cases(

@@ -39,8 +39,9 @@ def findings(given: Sequence[Given], calls: Sequence[str], *, alone: bool) -> li
     """The calls for which at least two programs give a value: that which the most give.
 
     `split` where they differ; `disputed` where too few give the same (core.programs.enough) or as
-    many give another. The value of a disputed one is a further program's than the first. Breaking
-    off outvotes no value, and where all do there is none.
+    many give another. The value of a disputed one is a further program's than the first that gives
+    one, if there is one. Breaking off outvotes no value and decides nothing: where the others are
+    clear nothing is split by it.
     """
     found: list[dict[str, Any]] = []
     for call in calls:
@@ -53,7 +54,7 @@ def findings(given: Sequence[Given], calls: Sequence[str], *, alone: bool) -> li
         tied = sum(len(by) == len(most) for by in votes) > len(most)  # more than one group's
         clear = enough(most, alone=alone) and not tied
         value = values[votes.index(most) if clear else min(1, len(values) - 1)][0]
-        split = len(most) < len(all_)
+        split = len(most) < len(values if clear else all_)
         found.append({"call": call, "value": value, "disputed": not clear, "split": split})
     return found
 

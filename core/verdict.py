@@ -81,9 +81,11 @@ def reason_passed(
     agreeing = independent([one for one in state.candidates if one.passes and one.is_fresh])
     if len(agreeing) > 1:
         text += f" {len(agreeing)} {AGREE}"
-    if doubt and best.broke is not None:
-        text += f" But on {head(best.broke.call, 100)} it breaks off, so it is unconfirmed:"
+    if best.broke is not None:
+        so = ", so it is unconfirmed" if doubt else ""
+        text += f" But on {head(best.broke.call, 100)} it breaks off{so}:"
         text += f" {head(best.broke.error, 200).rstrip('.')}."
+        text += " An example of that call would tell." if doubt else ""
     elif doubt == "differ":
         text += " But programs differ where no case decides, so it is unconfirmed."
     elif doubt and len(agreeing) > 1:

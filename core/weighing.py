@@ -91,6 +91,8 @@ class Weigher:
         doubt: Doubt = ended.doubt or ("alone" if state.ended_as == "unconfirmed" else "")
         if best.broke is not None:
             doubt = "breaks"
+        elif doubt == "breaks":
+            doubt = "alone"  # another program is the best by now
         if state.vouched:
             doubt = ""
         passed: Outcome = "unconfirmed" if doubt else "passed"

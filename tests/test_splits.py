@@ -94,9 +94,10 @@ def test_whatever_the_arguments_are(rows: list[list[object]], limit: int) -> Non
         (["2", "2.0"], None),
         (["0.1", "0.10000000001"], None),
         (["1"], None),
-        # A program that breaks off outvotes no value.
+        # A program that breaks off outvotes no value, and makes no case of what others give.
         ([BROKE, "2"], ("2", True)),
-        ([BROKE, "2", "2"], ("2", False)),
+        ([BROKE, "2", "2"], None),
+        ([BROKE, "2", "2", "3"], ("2", False)),
         ([BROKE, "2", BROKE], ("2", True)),
         (["1", BROKE, BROKE], ("1", True)),
         ([BROKE, BROKE], None),
