@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from core.events import CaseResult
 from core.reading.asserts import expression
 
 _WHERE = re.compile(r"\(solution\.py line \d+: (.*)\)$", re.DOTALL)
-# By these code says that it won't take what it was given; the last two are not its own fault.
+# By these code says that it won't take what it was given.
 _MEANT = re.compile(r"\b(?:raise|assert|exit)\b")
+# The sandbox's limit, and an end that was asked for.
 _STOPPED = ("MemoryError", "SystemExit")
+_EMPTY = frozenset({"[]", "()", "{}", "''", "set()", "b''"})
 
 
 def broke_off(result: CaseResult) -> str:
@@ -34,51 +36,45 @@ def fair(calls: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """Those calls that a goal with the calls `known` likely means.
 
     Open is whether it means what is empty (of right programs for half of the benchmark's tasks four
-    break off there, one or two on any other call), tuples of another length, equal arguments, a
-    shorter sequence beside a number, or part of a text that is more than words: only where one of
-    `known` has it too.
+    break off there, one or two on any other call), tuples of another length, equal arguments,
+    another sequence beside a number, or another text where texts are more than words: only where
+    one of `known` has it too.
     """
-    usual = [arguments for call in known if (arguments := _arguments(call))]
-    return tuple(call for call in calls if _marks(_arguments(call), usual) <= _all_marks(usual))
+    rows = [_arguments(call) for call in known]
+    usual = {ast.unparse(one) for row in rows for one in row}
+    words = all(_is_words(_text(one) or "") for row in rows for one in row)
+    allowed = set[str]().union(*(_marks(row, usual, words) for row in rows))
+    return tuple(call for call in calls if _marks(_arguments(call), usual, words) <= allowed)
 
 
-def _all_marks(usual: Sequence[Sequence[ast.expr]]) -> set[str]:
-    return set[str]().union(*(_marks(arguments, usual) for arguments in usual))
+def _marks(arguments: Sequence[ast.expr], usual: Set[str], words: bool) -> set[str]:
+    """What is unusual about these arguments, in words that are the same where it is the same.
 
-
-def _marks(arguments: Sequence[ast.expr], usual: Sequence[Sequence[ast.expr]]) -> set[str]:
-    """What is unusual about these arguments, in words that are the same where it is the same."""
+    `usual`: the source of known ones; `words`: whether all known texts are no more than that.
+    """
     texts = [ast.unparse(one) for one in arguments]
-    known = {ast.unparse(one) for row in usual for one in row}
     nodes = [node for one in arguments for node in ast.walk(one) if isinstance(node, ast.expr)]
     found = {text for node in nodes if (text := ast.unparse(node)) in _EMPTY}
     found |= {f"{len(node.elts)} in a tuple" for node in nodes if isinstance(node, ast.Tuple)}
     if len(set(texts)) < len(texts):
         found.add("equal arguments")
-    for one, text in zip(arguments, texts, strict=True):
-        if text in known:
-            continue
-        if _is_sequence(one) and any(_is_number(other) for other in arguments):
-            found.add("another sequence beside a number")
-        if isinstance(one, ast.Constant) and isinstance(one.value, str) and _structured(usual):
-            found.add("another text")
+    others = [one for one, text in zip(arguments, texts, strict=True) if text not in usual]
+    sequence = any(_text(one) is not None or isinstance(one, ast.List) for one in others)
+    if sequence and any(_is_number(one) for one in arguments):
+        found.add("another sequence beside a number")
+    if not words and any(_text(one) is not None for one in others):
+        found.add("another text")
     return found
 
 
-def _structured(usual: Sequence[Sequence[ast.expr]]) -> bool:
-    """Whether texts in the known calls are more than words: dates, sums, paths."""
-    return any(
-        isinstance(one, ast.Constant)
-        and isinstance(one.value, str)
-        and not all(letter.isalpha() or letter.isspace() for letter in one.value)
-        for row in usual
-        for one in row
-    )
+def _is_words(text: str) -> bool:
+    """Whether it is no date, sum or path."""
+    return all(letter.isalpha() or letter.isspace() for letter in text)
 
 
-def _is_sequence(one: ast.expr) -> bool:
-    text = isinstance(one, ast.Constant) and isinstance(one.value, str)
-    return text or isinstance(one, ast.List)
+def _text(one: ast.expr) -> str | None:
+    is_text = isinstance(one, ast.Constant) and isinstance(one.value, str)
+    return ast.literal_eval(one) if is_text else None
 
 
 def _is_number(one: ast.expr) -> bool:
@@ -91,6 +87,3 @@ def _arguments(call: str) -> tuple[ast.expr, ...]:
     if not isinstance(node, ast.Call):
         return ()
     return (*node.args, *(word.value for word in node.keywords))
-
-
-_EMPTY = frozenset({"[]", "()", "{}", "''", "set()", "b''"})

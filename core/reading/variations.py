@@ -97,7 +97,10 @@ def _calls(source: str, name: str) -> Iterator[_Row]:
 
 
 def _exchanged(value: Any, others: Iterable[Any]) -> Iterator[Any]:
-    """The same argument of other calls, and texts with a word or number of theirs."""
+    """The same argument of other calls, and texts with a word or number of theirs.
+
+    Where they have whole and broken numbers, whole ones also as broken ones, and the reverse.
+    """
     for other in others:
         if type(other) is type(value):
             yield other
