@@ -13,6 +13,7 @@ from typing import Any
 from core.reading.asserts import compared
 from core.reading.floats import exact
 from core.reading.pysource import NOT_PYTHON, parse
+from core.reading.tables import same_tables
 
 # What takes longer to read or to compute than it tells.
 _LONGEST = 200
@@ -42,31 +43,39 @@ def variations(sources: Iterable[str], name: str, limit: int) -> tuple[str, ...]
 
     Only calls whose arguments are literals, or names set to literals before, are read. A new call
     differs from an earlier one in one argument, which is another call's or a small change of its
-    own; numbers stay as positive as the known ones are. Always the same for the same cases.
+    own. There numbers stay as positive as the known ones are, and rows of tables keep their
+    form. Always the same for the same cases.
     """
     known = list(chain.from_iterable(_calls(source, name) for source in sources))[:_MOST_CALLS]
-    lowest = min((n for row in known for value in row.values for n in _numbers(value)), default=0)
     found: dict[str, _Row] = {}
     new = {row.call(name): row for row in known}
     while new and len(found) < limit:
         found |= dict(islice(new.items(), limit - len(found)))
-        in_turn = zip_longest(*(_near(row, known, lowest) for row in new.values()))
+        in_turn = zip_longest(*(_near(row, known) for row in new.values()))
         near = ((row.call(name), row) for row in chain.from_iterable(in_turn) if row is not None)
         short = ((call, row) for call, row in near if call not in found and len(call) <= _LONGEST)
         new = dict(islice(short, 2 * limit))
     return tuple(found)
 
 
-def _near(row: _Row, known: Sequence[_Row], lowest: float) -> Iterator[_Row]:
+def _near(row: _Row, known: Sequence[_Row]) -> Iterator[_Row]:
     """Rows that differ in one value; the places take turns."""
     streams = []
     for place, value in enumerate(row.values):
         others = [other.values[place] for other in known if other.labels == row.labels]
         beside = [*row.values[:place], *row.values[place + 1 :]]
-        new = chain(_exchanged(value, others), _alike(value, beside), _changes(value, lowest))
-        streams.append(map(partial(row.with_one, place), new))
+        streams.append(map(partial(row.with_one, place), _new(value, others, beside)))
     for turn in zip_longest(*streams):
         yield from (one for one in turn if one is not None)
+
+
+def _new(value: Any, others: Sequence[Any], beside: Sequence[Any]) -> Iterator[Any]:
+    """Values for the place of this one, where known calls have `others`."""
+    lowest = min((number for other in others for number in _numbers(other)), default=0)
+    for one in chain(_exchanged(value, others), _alike(value, beside), _changes(value, lowest)):
+        low = any(_is_too_low(number, lowest) for number in _numbers(one))
+        if not low and same_tables(one, others):
+            yield one
 
 
 def _calls(source: str, name: str) -> Iterator[_Row]:
@@ -132,7 +141,7 @@ def _changes(value: Any, lowest: float) -> Iterator[Any]:
             yield not value
         case int() | float():
             for number in (value + 1, value - 1, value + 2, value * 2, -value):
-                if min(lowest, 1) <= number <= _LARGEST and number != value:
+                if not _is_too_low(number, lowest) and number <= _LARGEST and number != value:
                     yield number
         case str():
             yield value[:1]
@@ -166,6 +175,10 @@ def _changes(value: Any, lowest: float) -> Iterator[Any]:
                 for one in islice(_changes(value[key], lowest), 2):
                     yield {**value, key: one}
             yield {}
+
+
+def _is_too_low(number: float, lowest: float) -> bool:
+    return number < min(lowest, 1)
 
 
 def _numbers(value: Any) -> Iterator[float]:
