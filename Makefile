@@ -11,7 +11,7 @@ help:
 	@echo "make test    set up what the tests need and run them"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make bench   ten everyday goals on the configured models"
-	@echo "make humaneval   164 tasks, five arms; hours (BENCH='--arm ours --half a')"
+	@echo "make humaneval   164 tasks, six arms; hours (BENCH='--arm ours --half a')"
 
 run: setup
 	@exec $(BIN)/python run.py $(ARGS)

@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from bench import humaneval_records as records
 from bench.humaneval_arms import ARMS
+from bench.humaneval_bare import bare
 from bench.humaneval_calls import models
 from bench.humaneval_judge import LIMITS, faults, judge
-from bench.humaneval_records import STRONGEST_ALONE, Record, Results, Setting
+from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Record, Results, Setting
 from bench.humaneval_report import report
 from bench.humaneval_services import bench_services
 from bench.humaneval_tasks import BenchError, Task, load
@@ -114,7 +115,8 @@ def _bench(args: argparse.Namespace, tasks: Sequence[Task]) -> None:
 
 def _left(results: Results, arm: str, tasks: Sequence[Task]) -> list[Task]:
     done = {record.task for record in results.done if record.arm == arm}
-    return [task for task in tasks if task.number not in done]
+    asked = bare(tasks) if arm == WITHOUT_EXAMPLES else tasks
+    return [task for task in asked if task.number not in done]
 
 
 def _carry_out(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.humaneval_calls import Asking, code_in, unanswered
-from bench.humaneval_records import STRONGEST_ALONE, Answer
+from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Answer
 from bench.humaneval_seed import seed
 from core.errors import AppError
 from core.events import Role
@@ -65,6 +65,7 @@ ARMS: dict[str, Arm] = {
     "large": large,
     "seed": seed,
     "ours": ours,
+    WITHOUT_EXAMPLES: ours,
     STRONGEST_ALONE: ours,
 }
 

@@ -23,6 +23,7 @@ from core.prompts import digest
 
 ROOT = Path(__file__).resolve().parent.parent
 STRONGEST_ALONE = "ours-large"
+WITHOUT_EXAMPLES = "ours-bare"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from bench.humaneval_figures import median, p90, paired, wilson
-from bench.humaneval_records import STRONGEST_ALONE, Record
+from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Record
 from core.verdict import AGREE, BY_LARGER
 
-ORDER = ("small", "large", "seed", "ours", STRONGEST_ALONE)
-VOTING = ("ours", STRONGEST_ALONE)
+ORDER = ("small", "large", "seed", "ours", WITHOUT_EXAMPLES, STRONGEST_ALONE)
+VOTING = ("ours", WITHOUT_EXAMPLES, STRONGEST_ALONE)
 NOTES = """\
 Solved: the final code, as it is, passes the task's official test, which no arm ever sees. Tasks
 whose official test the sandbox could not run are not judged, and count nowhere else. Intervals are

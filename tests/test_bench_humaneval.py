@@ -16,6 +16,7 @@ from play import fenced
 
 from bench import humaneval, humaneval_records
 from bench.humaneval_arms import ARMS
+from bench.humaneval_bare import bare
 from bench.humaneval_figures import mcnemar, p90, paired, wilson
 from bench.humaneval_judge import faults, judge, official_case
 from bench.humaneval_records import Answer, Record, Setting
@@ -269,6 +270,30 @@ def test_the_report_counts_by_hand() -> None:
     assert "ours of ours-large, 1 tasks: 100 of 0 in (10000 %), 30 of 100 out (30 %)" in text
     assert "- models: generator small" in text
     assert "No results yet." in report([])
+
+
+SAID = "Undo half: give what half was called with, for any number."
+
+
+@pytest.mark.parametrize(
+    ("docstring", "expected"),
+    [
+        (f'    """ {SAID}\n    >>> twice(2)\n    4\n    """\n', f'    """ {SAID}\n    """\n'),
+        (
+            f'    """\n    {SAID}\n\n    Examples:\n    twice(2) => 4\n    It is not rounded."""\n',
+            f'    """\n    {SAID}\n    It is not rounded."""\n',
+        ),
+        (f"    '''{SAID}\n    twice(2) == 4'''\n", f"    '''{SAID}\n    '''\n"),
+        (f'    """{SAID}"""\n', f'    """{SAID}"""\n'),
+        (f'    """{SAID} For x = 2 the output should be 4."""\n', None),
+        ('    """ Undo half.\n    >>> twice(2)\n    4\n    """\n', None),
+    ],
+    ids=["a session", "a heading", "in the last line", "none", "in a sentence", "nothing else"],
+)
+def test_a_goal_without_its_examples(docstring: str, expected: str | None) -> None:
+    head = PROMPT[: PROMPT.index('    """')]
+    found = [task.goal for task in bare([replace(TASK, goal=head + docstring)])]
+    assert found == ([head + expected] if expected else [])
 
 
 def test_the_strongest_model_takes_every_role() -> None:
