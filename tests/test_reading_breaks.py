@@ -7,6 +7,7 @@ import pytest
 from core.cancel import Cancel
 from core.events import Case
 from core.reading.breaks import broke_off, fair
+from core.reading.variations import variations
 from core.sandbox import Limits, Sandbox
 
 CODE = """
@@ -38,6 +39,16 @@ def f(x):
         return [].index(x)
     if x == "part":
         return x.index("z")
+    if x == "bytes":
+        return b"".index(b"z")
+    if x == "tuple":
+        return ().index(x)
+    if x == "removed":
+        return [].remove(x)
+    if x == "set":
+        return set().pop()
+    if x == "dict":
+        return {}.popitem()
     if x == "slow":
         while True:
             pass
@@ -59,6 +70,11 @@ def test_only_an_error_that_the_code_did_not_mean() -> None:
         "key",
         "item",
         "part",
+        "bytes",
+        "tuple",
+        "removed",
+        "set",
+        "dict",
         "good",
     ]
     cases = [Case(id=x, source=f"assert f({x!r}) == 1", origin="generated") for x in inputs]
@@ -68,7 +84,7 @@ def test_only_an_error_that_the_code_did_not_mean() -> None:
     finally:
         sandbox.close()
     broke = {result.id: broke_off(result) for result in execution.cases}
-    assert [name for name, error in broke.items() if error] == ["index", "far"]
+    assert [name for name, error in broke.items() if error] == ["index", "far", "set", "dict"]
     assert broke["index"].startswith("IndexError: list index out of range")
 
 
@@ -100,6 +116,14 @@ def test_only_an_error_that_the_code_did_not_mean() -> None:
         (["f((1, 2), (3, 4))"], "f((1, 2), (1, 2))", False),
         (["f(2, 2)"], "f(3, 3)", True),
         (["f(x=2)"], "f(x=3)", True),
+        (["f(b'ab')"], "f(b'')", False),
+        (["f([[1, 2], [3, 4]])"], "f([[1, 2]])", False),
+        (["f([[1, 2]])"], "f([[1, 2], [3, 4], [5, 6]])", True),
+        (["f(['1:30', '0:45'])"], "f(['1', '0:45'])", False),
+        (["f(['ab', 'cd'])"], "f(['ab', 'c'])", False),
+        (["f(['ab', 'c'])"], "f(['a', 'c'])", True),
+        (["f((5, 3, 1), 2)"], "f((5, 3, 1), 3)", False),
+        (["f([1, 5], [2, 6])"], "f([1], [2])", False),
         ([], "f(2)", True),
         ([], "f(inf)", False),
         ([], "f", False),
@@ -107,3 +131,29 @@ def test_only_an_error_that_the_code_did_not_mean() -> None:
 )
 def test_calls_that_a_goal_likely_means(known: list[str], call: str, expected: bool) -> None:
     assert fair([call], known) == ((call,) if expected else ())
+
+
+@pytest.mark.parametrize(
+    ("code", "known"),
+    [
+        ("lambda m: [[row[i] for row in m] for i in range(len(m[0]))]", ["f([[1, 2], [3, 4]])"]),
+        ("lambda m: m[0][0] * m[1][1] - m[0][1] * m[1][0]", ["f([[1, 2], [3, 4]])"]),
+        ("lambda spans: [end - start for start, end in spans]", ["f([[1, 3], [2, 6], [8, 10]])"]),
+        ("lambda part, all_: 100 * part / all_", ["f(0, 50)", "f(5, 10)"]),
+        ("lambda items, k: items[k]", ["f([5, 3, 1], 2)", "f((5, 3, 1), 0)"]),
+        ("lambda text, place: text[place]", ["f('abc', 2)"]),
+        ("lambda a, b: [a[i] * b[i] for i in range(len(a))]", ["f([1, 2], [3, 4])"]),
+        ("lambda rows, key: [row[key] + 1 for row in rows]", ["f([{'a': 1}, {'a': 2}], 'a')"]),
+        ("lambda one: one.get('a') + one.get('b')", ["f({'a': 1, 'b': 2})"]),
+        ("lambda all_: [int(t.split(':')[1]) for t in all_]", ["f(['1:30', '0:45'])"]),
+        ("lambda grid: [row[len(grid[0]) - 1] for row in grid]", ["f(['#.#', '..#'])"]),
+        ("lambda pairs: sorted(pairs, key=lambda p: p[1])", ["f([('a', 1), ('b', 2)])"]),
+        ("lambda a, b: a[1] - b[1]", ["f([1, 5], [2, 6])"]),
+    ],
+)
+def test_right_code_breaks_off_on_no_such_call(code: str, known: list[str]) -> None:
+    names = {"f": eval(code)}
+    calls = fair(variations([f"assert {call} == 0" for call in known], "f", 60), known)
+    assert set(known) <= set(calls)
+    for call in calls:
+        eval(call, names)

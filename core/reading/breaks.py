@@ -16,6 +16,7 @@ from typing import Any
 from core.events import CaseResult
 from core.reading.asserts import expression
 from core.reading.pysource import NOT_PYTHON
+from core.reading.tables import tables
 
 _WHERE = re.compile(r"\(solution\.py line \d+: (.*)\)$", re.DOTALL)
 # By these code says that it won't take what it was given.
@@ -23,8 +24,8 @@ _MEANT = re.compile(r"\b(?:raise|assert|exit)\b")
 # The sandbox's limit, an end that was asked for, and what is looked up where it is not: whether a
 # goal means such input is open.
 _OTHER = re.compile(
-    r"(?:MemoryError|SystemExit|KeyError)\b"
-    r"|ValueError: (?:.* not in (?:list|tuple|deque)|substring not found)"
+    r"(?:MemoryError|SystemExit|KeyError(?!: ['\"](?:pop from an empty|popitem)))\b"
+    r"|ValueError: (?:.* not in \w+|sub(?:string|section) not found)"
 )
 
 
@@ -44,10 +45,10 @@ def fair(calls: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """Those calls that a goal with the calls `known` likely means; all arguments are literals.
 
     Open is whether it means what is empty (of right programs for half of the benchmark's tasks four
-    break off there, one or two on any other call), tuples of another length, equal arguments,
-    lists or texts of different lengths, other fields of a dict, another number beside a sequence
-    or another text beside a dict, or another text where texts are more than words: only where one
-    of `known` has it too.
+    break off there, one or two on any other call), tuples of another length, tables that are not
+    square, equal arguments, arguments or texts in a list that are not as long as each other, other
+    fields of a dict, anything else where a number stands beside a sequence or a text beside a dict,
+    or another text where texts are more than words: only where one of `known` has it too.
     """
     rows = [row for call in known if (row := _arguments(call)) is not None]
     usual = _usual(rows)
@@ -61,45 +62,55 @@ def fair(calls: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Usual:
-    """What known arguments are, as they are written, and what they have in common."""
+    """The texts in known arguments, and what the arguments have in common."""
 
-    arguments: frozenset[str]
+    texts: frozenset[str]
     only_words: bool
     same_fields: bool
+    same_lengths: bool
 
 
 def _usual(rows: Sequence[Sequence[Any]]) -> _Usual:
-    arguments = list(chain.from_iterable(rows))
-    fields = {_fields(one) for one in _parts(arguments) if isinstance(one, dict) and one}
+    parts = list(_parts(chain.from_iterable(rows)))
+    texts = frozenset(one for one in parts if isinstance(one, str))
+    fields = {_fields(one) for one in parts if isinstance(one, dict) and one}
+    lengths = [_lengths(row) for row in rows]
     return _Usual(
-        frozenset(map(repr, arguments)),
-        all(_is_words(one) for one in arguments if isinstance(one, str)),
+        texts,
+        all(map(_is_words, texts)),
         len(fields) == 1,
+        all(len(set(found)) == 1 for found in lengths if found),
     )
 
 
 def _marks(arguments: Sequence[Any], usual: _Usual) -> set[str]:
     """What is unusual about these arguments, in words that are the same where it is the same."""
     whole = ", ".join(map(repr, arguments))
-    texts = [one for one in arguments if isinstance(one, str)]
-    lists = [one for one in arguments if isinstance(one, list)]
     parts = list(_parts(arguments))
     dicts = [one for one in parts if isinstance(one, dict)]
     found = {
-        repr(one) for one in parts if isinstance(one, list | tuple | dict | set | str) and not one
+        repr(one)
+        for one in parts
+        if isinstance(one, list | tuple | dict | set | str | bytes) and not one
     }
     found |= {f"{len(one)} in a tuple" for one in parts if isinstance(one, tuple)}
+    if any(len(table) != len(table[0]) for table in tables(arguments)):
+        found.add("a table that is not square")
     if len(set(map(repr, arguments))) < len(arguments):
         found.add("equal arguments")
-    if any(len(set(map(len, alike))) > 1 for alike in (texts, lists)):
-        found.add("different lengths")
-    if (texts or lists) and any(_is_number(one) for one in arguments):
-        found.add(f"a sequence beside a number: {whole}")
-    if texts and dicts:
+    if usual.same_lengths and len(lengths := _lengths(arguments)) > 1:
+        found.add(f"lengths {lengths}")
+    if any(len(set(map(len, one))) > 1 for one in parts if _is_texts(one)):
+        found.add("texts of different lengths in a list")
+    if any(_is_sequence(one) for one in arguments) and any(map(_is_number, arguments)):
+        found.add(f"a number beside a sequence: {whole}")
+    if dicts and any(isinstance(one, str) for one in arguments):
         found.add(f"a text beside a dict: {whole}")
     if usual.same_fields:
         found |= {_fields(one) for one in dicts}
-    if not usual.only_words and any(repr(one) not in usual.arguments for one in texts):
+    if not usual.only_words and any(
+        isinstance(one, str) and one not in usual.texts for one in parts
+    ):
         found.add("another text")
     return found
 
@@ -110,6 +121,20 @@ def _parts(arguments: Iterable[Any]) -> Iterator[Any]:
         yield one
         if isinstance(one, list | tuple | set | dict):
             yield from _parts(one.values() if isinstance(one, dict) else one)
+
+
+def _lengths(arguments: Sequence[Any]) -> list[int]:
+    """Of the arguments that are sequences, where these are several."""
+    found = [len(one) for one in arguments if _is_sequence(one)]
+    return found if len(found) > 1 else []
+
+
+def _is_sequence(one: Any) -> bool:
+    return isinstance(one, str | list | tuple)
+
+
+def _is_texts(one: Any) -> bool:
+    return isinstance(one, list | tuple) and all(isinstance(text, str) for text in one)
 
 
 def _fields(one: dict[Any, Any]) -> str:

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 
-def same_tables(value: Any, known: Iterable[Any]) -> bool:
-    """Whether rows of the tables in `value` have the form that those in `known` values let expect.
+@dataclass(frozen=True)
+class Rows:
+    """The form that rows of known tables have: how long they are and of which types.
 
-    A form is how long a row is and of which types, numbers being alike. Where all known rows have
-    one, it must be that; where those of each known table have one, any one; else any at all.
+    `form`: where all have one. `mixed`: whether the rows of a single table differ.
     """
-    usual = list(chain.from_iterable(map(_forms, known)))
-    found = list(_forms(value))
-    if len(frozenset[_Form]().union(*usual)) == 1:
-        return all(one == usual[0] for one in found)
-    return any(len(one) > 1 for one in usual) or all(len(one) == 1 for one in found)
+
+    form: tuple[str, ...] | None
+    mixed: bool
+
+    @staticmethod
+    def of(known: Iterable[Any]) -> Rows:
+        """What the tables in `known` values have in common; numbers are alike."""
+        found = [set(map(_form, table)) for table in tables(known)]
+        forms = set(chain.from_iterable(found))
+        return Rows(next(iter(forms)) if len(forms) == 1 else None, any(len(x) > 1 for x in found))
+
+    def fit(self, value: Any) -> bool:
+        """Whether the tables in `value` have such rows: of the one form, or each of one form."""
+        if self.mixed:
+            return True
+        found = [set(map(_form, table)) for table in tables([value])]
+        return all(len(forms) == 1 and self.form in (None, *forms) for forms in found)
 
 
-_Form = tuple[str, ...]
+def tables(values: Iterable[Any]) -> Iterator[Sequence[Any]]:
+    """All tables in these values, at any depth; keys of dicts are not looked at."""
+    for value in values:
+        if isinstance(value, dict):
+            yield from tables(value.values())
+        elif isinstance(value, list | tuple):
+            if value and all(isinstance(one, list | tuple) for one in value):
+                yield value
+            yield from tables(value)
 
 
-def _forms(value: Any) -> Iterator[frozenset[_Form]]:
-    """Of each table the forms of its rows."""
-    if not isinstance(value, list | tuple | dict):
-        return
-    if value and all(isinstance(one, list | tuple) for one in value):
-        yield frozenset(map(_form, value))
-    for one in value.values() if isinstance(value, dict) else value:
-        yield from _forms(one)
-
-
-def _form(row: Sequence[Any]) -> _Form:
+def _form(row: Sequence[Any]) -> tuple[str, ...]:
     return tuple("number" if type(one) in (int, float) else type(one).__name__ for one in row)

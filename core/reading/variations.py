@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice, zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 from core.reading.asserts import compared
 from core.reading.floats import exact
 from core.reading.pysource import NOT_PYTHON, parse
-from core.reading.tables import same_tables
+from core.reading.tables import Rows
 
 # What takes longer to read or to compute than it tells.
 _LONGEST = 200
@@ -47,35 +47,55 @@ def variations(sources: Iterable[str], name: str, limit: int) -> tuple[str, ...]
     form. Always the same for the same cases.
     """
     known = list(chain.from_iterable(_calls(source, name) for source in sources))[:_MOST_CALLS]
+    places = _places(known)
     found: dict[str, _Row] = {}
     new = {row.call(name): row for row in known}
     while new and len(found) < limit:
         found |= dict(islice(new.items(), limit - len(found)))
-        in_turn = zip_longest(*(_near(row, known) for row in new.values()))
-        near = ((row.call(name), row) for row in chain.from_iterable(in_turn) if row is not None)
+        in_turn = _in_turn(*(_near(row, places[row.labels]) for row in new.values()))
+        near = ((row.call(name), row) for row in in_turn)
         short = ((call, row) for call, row in near if call not in found and len(call) <= _LONGEST)
         new = dict(islice(short, 2 * limit))
     return tuple(found)
 
 
-def _near(row: _Row, known: Sequence[_Row]) -> Iterator[_Row]:
+@dataclass(frozen=True)
+class _Place:
+    """What known calls have in one place: the values, the lowest number, the rows of tables."""
+
+    others: tuple[Any, ...]
+    lowest: float
+    rows: Rows
+
+    @staticmethod
+    def of(others: tuple[Any, ...]) -> _Place:
+        lowest = min((number for other in others for number in _numbers(other)), default=0)
+        return _Place(others, lowest, Rows.of(others))
+
+    def fit(self, value: Any) -> bool:
+        low = any(number < min(self.lowest, 1) for number in _numbers(value))
+        return not low and self.rows.fit(value)
+
+
+def _places(known: Sequence[_Row]) -> dict[tuple[str, ...], list[_Place]]:
+    """By the labels of the calls."""
+    by_labels: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for row in known:
+        by_labels.setdefault(row.labels, []).append(row.values)
+    return {
+        labels: [_Place.of(others) for others in zip(*rows, strict=True)]
+        for labels, rows in by_labels.items()
+    }
+
+
+def _near(row: _Row, places: Sequence[_Place]) -> Iterator[_Row]:
     """Rows that differ in one value; the places take turns."""
     streams = []
-    for place, value in enumerate(row.values):
-        others = [other.values[place] for other in known if other.labels == row.labels]
-        beside = [*row.values[:place], *row.values[place + 1 :]]
-        streams.append(map(partial(row.with_one, place), _new(value, others, beside)))
-    for turn in zip_longest(*streams):
-        yield from (one for one in turn if one is not None)
-
-
-def _new(value: Any, others: Sequence[Any], beside: Sequence[Any]) -> Iterator[Any]:
-    """Values for the place of this one, where known calls have `others`."""
-    lowest = min((number for other in others for number in _numbers(other)), default=0)
-    for one in chain(_exchanged(value, others), _alike(value, beside), _changes(value, lowest)):
-        low = any(_is_too_low(number, lowest) for number in _numbers(one))
-        if not low and same_tables(one, others):
-            yield one
+    for number, (value, place) in enumerate(zip(row.values, places, strict=True)):
+        beside = [*row.values[:number], *row.values[number + 1 :]]
+        new = chain(_exchanged(value, place.others), _alike(value, beside), _changes(value, place))
+        streams.append(map(partial(row.with_one, number), filter(place.fit, new)))
+    yield from _in_turn(*streams)
 
 
 def _calls(source: str, name: str) -> Iterator[_Row]:
@@ -134,14 +154,14 @@ def _crossed(text: str, other: str) -> Iterator[str]:
                 yield "".join([*own[:place], theirs[place], *own[place + 1 :]])
 
 
-def _changes(value: Any, lowest: float) -> Iterator[Any]:
-    """Values like this one; numbers not below `lowest`, or 1 where that is positive."""
+def _changes(value: Any, place: _Place) -> Iterator[Any]:
+    """Values like this one; what is left out in the place is left out where few are taken."""
     match value:
         case bool():
             yield not value
         case int() | float():
             for number in (value + 1, value - 1, value + 2, value * 2, -value):
-                if not _is_too_low(number, lowest) and number <= _LARGEST and number != value:
+                if number <= _LARGEST and number != value:
                     yield number
         case str():
             yield value[:1]
@@ -155,7 +175,7 @@ def _changes(value: Any, lowest: float) -> Iterator[Any]:
             yield value[1:]
             yield ""
         case tuple():
-            yield from (tuple(one) for one in _changes(list(value), lowest))
+            yield from (tuple(one) for one in _changes(list(value), place))
         case list():
             yield value[:1]
             yield value[:-1]
@@ -163,22 +183,29 @@ def _changes(value: Any, lowest: float) -> Iterator[Any]:
             yield value + value
             yield value[1:]
             if value:
-                for first in islice(_changes(value[0], lowest), 3):
-                    yield [first, *value[1:]]
-                for last in islice(_changes(value[-1], lowest), 3):
-                    yield [*value[:-1], last]
+                firsts = ([one, *value[1:]] for one in _changes(value[0], place) if one != value[0])
+                lasts = (
+                    [*value[:-1], one] for one in _changes(value[-1], place) if one != value[-1]
+                )
+                ends = (islice(filter(place.fit, some), 3) for some in (firsts, lasts))
+                yield from _in_turn(*ends)
             yield []
         case dict():
             yield dict(list(value.items())[:-1])
             yield dict(list(value.items())[1:])
             for key in list(value)[:1]:
-                for one in islice(_changes(value[key], lowest), 2):
-                    yield {**value, key: one}
+                changed = ({**value, key: one} for one in _changes(value[key], place))
+                yield from islice(filter(place.fit, changed), 2)
             yield {}
 
 
-def _is_too_low(number: float, lowest: float) -> bool:
-    return number < min(lowest, 1)
+_T = TypeVar("_T")
+
+
+def _in_turn(*streams: Iterable[_T]) -> Iterator[_T]:
+    """One of each, then the next of each, as long as there are any."""
+    turns = zip_longest(*(((one,) for one in stream) for stream in streams), fillvalue=())
+    yield from chain.from_iterable(chain.from_iterable(turns))
 
 
 def _numbers(value: Any) -> Iterator[float]:
