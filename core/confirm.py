@@ -31,6 +31,7 @@ from core.splits import (
     Values,
     findings,
     in_dispute,
+    is_constant,
     is_settled,
     telling,
     with_findings,
@@ -49,16 +50,20 @@ _RAISING = re.compile(r"Error\b|Exception\b|\braises?\b")
 _GOT = re.compile(r": got (.+), expected '\?'$", re.DOTALL)
 
 
+End = Literal["none", "settled", "differ", "constant", "open"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
     """What came of it: `differ` where no program outvotes the others, `open`: else undecided.
 
-    `none`: the first draft had nothing to show, or nobody was asked. `asked`: how many drafts.
+    `constant`: settled, but the result is the same for every call. `none`: the first draft had
+    nothing to show, or nobody was asked. `asked`: how many drafts.
     `voices`: the candidates that were compared.
     """
 
     asked: int
-    end: Literal["none", "settled", "differ", "open"]
+    end: End
     voices: tuple[str, ...] = ()
 
 
@@ -75,15 +80,21 @@ class _Question:
     key: str = "split"
 
     def findings(self, given: Mapping[str, Values]) -> list[dict[str, Any]]:
-        by = [
-            Given(model=SMALL.name if name == FIRST else LARGE.name, values=values)
-            for name, values in given.items()
-        ]
-        return findings(by, self.calls, alone=self.alone)
+        return findings(_by_model(given), self.calls, alone=self.alone)
 
     def is_settled(self, given: Mapping[str, Values]) -> bool:
         sound = not given or any(BROKE not in values.values() for values in given.values())
         return sound and is_settled(self.findings(given), alone=self.alone)
+
+    def is_constant(self, given: Mapping[str, Values]) -> bool:
+        return is_constant(_by_model(given), self.findings(given))
+
+
+def _by_model(given: Mapping[str, Values]) -> list[Given]:
+    return [
+        Given(model=SMALL.name if name == FIRST else LARGE.name, values=values)
+        for name, values in given.items()
+    ]
 
 
 def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
@@ -92,7 +103,8 @@ def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
     Where the two differ a third program, by the larger one again, votes. What two of them give
     becomes a generated case; where no two agree the case is disputed, and the first draft stands by
     the user's cases, unconfirmed. The larger model may outvote the smaller by saying the same
-    twice. Where all break off on a call like the user's, further ones are asked for as well.
+    twice. Where all break off on a call like the user's, or give the same for every call, further
+    ones are asked for as well.
 
     Without a case of the user's all others are the models' own guesses. So a first draft that fails
     them is compared as well, what enough programs agree on becomes a case too, and enough are two
@@ -153,11 +165,17 @@ def _compare(
         settled = len(given) >= voices and question.is_settled(given)
         further = number - numbers.start
         unreadable = bool(further and question.calls and not given)
-        if settled or unreadable or len(given) - (FIRST in given) >= AGREEING_OF_ONE_MODEL:
+        told = settled and not question.is_constant(given)
+        if told or unreadable or len(given) - (FIRST in given) >= AGREEING_OF_ONE_MODEL:
             break  # more of the same would tell no more
     _add_cases(context, skills, question, given, settled)
-    end: Literal["differ", "open"] = "differ" if in_dispute(question.findings(given)) else "open"
-    return Opinion(asked=asked, end="settled" if settled else end, voices=tuple(given))
+    return Opinion(asked=asked, end=_end(question, given, settled), voices=tuple(given))
+
+
+def _end(question: _Question, given: Mapping[str, Values], settled: bool) -> End:
+    if settled:
+        return "constant" if question.is_constant(given) else "settled"
+    return "differ" if in_dispute(question.findings(given)) else "open"
 
 
 def _wanted(context: Context) -> dict[str, Any]:

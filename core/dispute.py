@@ -8,6 +8,7 @@ all of them fail, enough with the same other result, is disputed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +20,12 @@ from core.testing import execute
 from core.tools import Skill
 
 LONGEST_MESSAGE = 250
+# Python's words for arguments that don't fit, where it is the case's own call that has them.
+_CALLED_WRONGLY = re.compile(
+    r"TypeError: [\w.]+\(\) (?:takes|missing|got an unexpected|got multiple)"
+    r".*\(the case line \d+: ",
+    re.DOTALL,
+)
 
 
 def settle(context: Context, step: str, skills: Sequence[Skill]) -> None:
@@ -72,13 +79,14 @@ def outvoted(state: RunState, *, alone: bool = False) -> frozenset[str]:
         case.id
         for case in state.counted
         if not case.is_yours
-        and (against := _against(case.id, witnesses))
+        and (against := _against(case.id, witnesses, alike=not one_is_enough))
         and (one_is_enough or enough(against, alone=not yours))
     )
 
 
-def _against(case: str, witnesses: Sequence[CandidateState]) -> list[str]:
-    """The models of the most witnesses that give the same other result; none where one passes.
+def _against(case: str, witnesses: Sequence[CandidateState], *, alike: bool) -> list[str]:
+    """The models of the most witnesses that give another result, and if `alike` the same one; none
+    where one passes.
 
     Small models share their bugs: one that passes weighs more than several that fail alike.
     """
@@ -87,8 +95,8 @@ def _against(case: str, witnesses: Sequence[CandidateState]) -> list[str]:
         result = next((r for r in _results(witness) if r.id == case), None)
         if result is not None and result.result == "passed":
             return []
-        if result is not None and _says_another_value(result):
-            against.setdefault(result.message, []).append(witness.model)
+        if result is not None and _says_another_value(result, whole=alike):
+            against.setdefault(result.message if alike else "", []).append(witness.model)
     return max(against.values(), key=len, default=[])
 
 
@@ -96,7 +104,9 @@ def _results(candidate: CandidateState) -> tuple[CaseResult, ...]:
     return candidate.execution.cases if candidate.execution else ()
 
 
-def _says_another_value(result: CaseResult) -> bool:
-    # A message that was cut may hide a difference.
+def _says_another_value(result: CaseResult, *, whole: bool) -> bool:
+    """Or that the function can't be called so. A message that was cut may hide a difference."""
     message = result.message
-    return result.result == "failed" and "…" not in message and len(message) < LONGEST_MESSAGE
+    if result.result != "failed":
+        return bool(_CALLED_WRONGLY.match(message))
+    return not whole or ("…" not in message and len(message) < LONGEST_MESSAGE)

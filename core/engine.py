@@ -168,8 +168,8 @@ def _doubt(best: CandidateState, opinion: Opinion) -> Doubt:
     """Whether a second opinion was sought and not had, or shows that it breaks off."""
     if best.broke is not None:
         return "breaks"
-    if opinion.end == "differ":
-        return "differ"
+    if opinion.end in ("differ", "constant"):
+        return opinion.end
     mended = bool(best.attempt) and best.model == LARGE.name and opinion.asked > 0
     other = by_larger(best) and opinion.end == "settled" and best.candidate not in opinion.voices
     return "alone" if opinion.end == "open" or mended or other else ""

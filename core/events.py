@@ -17,7 +17,7 @@ Origin = Literal["yours", "generated"]
 Result = Literal["passed", "failed", "error", "timeout", "not_run"]
 Status = Literal["passed", "failed", "timeout", "memory", "output", "crash", "sandbox-error"]
 Outcome = Literal["passed", "unconfirmed", "failed", "cancelled", "error"]
-Doubt = Literal["", "alone", "differ", "breaks"]
+Doubt = Literal["", "alone", "differ", "constant", "breaks"]
 """Why code that passes is unconfirmed.
 
 No other program does the same, others do otherwise, or it breaks off on calls like the cases'.

@@ -21,6 +21,9 @@ from core.reading.variations import variations
 # The cases made of what programs give: one would do, more show the user what it is about.
 NEW_CASES = 3
 
+# With fewer calls it says little that all have the same result.
+FEWEST_CALLS = 10
+
 Values = Mapping[str, str]
 """What a program gives, by call: a literal's source, or BROKE; nothing where it ends otherwise."""
 BROKE = "..."
@@ -70,6 +73,15 @@ def is_settled(found: Sequence[Mapping[str, Any]], *, alone: bool) -> bool:
 def in_dispute(found: Sequence[Mapping[str, Any]]) -> bool:
     """Whether programs differ somewhere and too few of them say the same."""
     return any(one["split"] and one["disputed"] for one in found)
+
+
+def is_constant(given: Sequence[Given], found: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the programs, or the only one, give the same for all calls, as one that looks at
+    nothing would. `found`: their findings; what no two of them give counts for neither side."""
+    values = [one["value"] for one in found if not one["disputed"]]
+    if len(given) == 1:
+        values = [value for value in given[0].values.values() if value != BROKE]
+    return len(values) >= FEWEST_CALLS and all(same(values[0], value) for value in values)
 
 
 def telling(found: Sequence[Mapping[str, Any]], *, alone: bool) -> list[dict[str, Any]]:

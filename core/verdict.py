@@ -88,6 +88,9 @@ def reason_passed(
         text += " An example of that call would tell." if doubt else ""
     elif doubt == "differ":
         text += " But programs differ where no case decides, so it is unconfirmed."
+    elif doubt == "constant":
+        text += " But it gives the same result for every call that was tried, so it is unconfirmed."
+        text += " An example with another result would tell."
     elif doubt and len(agreeing) > 1:
         text += " But that others do the same could not be shown, so it is unconfirmed."
     elif doubt:

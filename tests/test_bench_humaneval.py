@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +23,7 @@ from bench.humaneval_judge import faults, judge, official_case
 from bench.humaneval_records import Answer, Record, Setting
 from bench.humaneval_report import report
 from bench.humaneval_services import bench_services, escalation_alone
-from bench.humaneval_tasks import MEMBER, BenchError, Task, fetch, read
+from bench.humaneval_tasks import MEMBER, BenchError, Task, TaskSet, fetch, load, read
 from core.sandbox import Limits, Sandbox
 
 # The first test calls the prompt's helper, as some official ones do.
@@ -100,6 +101,57 @@ def test_tasks_are_read_from_the_wheel_in_order(tmp_path: Path) -> None:
     assert "def half" in tasks[0].helpers
     assert "import math" in tasks[0].helpers
     assert "def twice" not in tasks[0].helpers
+
+
+IN_WORDS = {
+    "task_id": "Own/8",
+    "prompt": "Write a function twice(x).\nassert twice(1) == 2",
+    "entry_point": "twice",
+    "canonical_solution": "def twice(x):\n    return 2 * x\n",
+    "test": "def check(candidate):\n    assert candidate(4) == 8\n",
+}
+
+
+def file_of(folder: Path, *lines: object) -> Path:
+    path = folder / "own.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_tasks_of_ones_own_may_be_put_in_words(tmp_path: Path, sandbox: Sandbox) -> None:
+    own = load(file_of(tmp_path, IN_WORDS, fields(7)))
+    assert own.name.startswith("own.jsonl, ")
+    assert own.tasks[0] == TASK
+    assert own.tasks[1].helpers == ""
+    assert faults(sandbox, own.tasks) == []
+    worded = replace(TASK, goal=PROMPT.replace("Undo half.", "Undo what half did to a number."))
+    assert [task.number for task in bare([own.tasks[1], worded])] == [7]
+    assert load(file_of(tmp_path, fields(7))).name != own.name
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        ([IN_WORDS, {**IN_WORDS, "test": None}], "line 2 is no task: test is missing, or no text"),
+        ([["twice"]], "line 1 is no task: task_id is missing"),
+        ([{**IN_WORDS, "task_id": "own"}], "line 1 is no task: task_id 'own' ends in no number"),
+        ([IN_WORDS, IN_WORDS], "line 2 has the number 8 a second time"),
+        ([], "holds no task"),
+    ],
+)
+def test_a_file_of_other_things_is_told_by_its_line(
+    tmp_path: Path, lines: list[object], wrong: str
+) -> None:
+    with pytest.raises(BenchError, match=re.escape(wrong)):
+        load(file_of(tmp_path, *lines))
+
+
+def test_a_file_that_is_not_there_or_no_json_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="can't be read"):
+        load(tmp_path / "none.jsonl")
+    (tmp_path / "none.jsonl").write_bytes(b"\xff")
+    with pytest.raises(BenchError, match="Needed is a JSON object a line"):
+        load(tmp_path / "none.jsonl")
 
 
 @pytest.mark.parametrize("content", [b"no zip", None])
@@ -193,6 +245,8 @@ def test_results_of_other_prompts_or_models_are_refused(tmp_path: Path) -> None:
             results.check("ours", other)
         with pytest.raises(BenchError, match=r"other prompts p1, which are now p2. .* --out"):
             results.check("ours-large", replace(SETTING, prompts="p2"))
+        with pytest.raises(BenchError, match=r"other tasks \(HumanEval; now own\)"):
+            results.check("ours", replace(SETTING, tasks="own"))
 
 
 def test_a_file_of_something_else_and_one_in_use_are_refused(tmp_path: Path) -> None:
@@ -335,7 +389,7 @@ def test_each_arm_is_carried_out_judged_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = (TASK, replace(TASK, number=8))
-    monkeypatch.setattr(humaneval, "load", lambda: tasks)
+    monkeypatch.setattr(humaneval, "load", lambda _: TaskSet(name="HumanEval", tasks=tasks))
     out, page = tmp_path / "r.jsonl", tmp_path / "r.md"
     with FakeOllama(script=script) as server:
         options = ["--config", str(config_for(tmp_path, server.url)), "--out", str(out)]
@@ -366,7 +420,7 @@ def test_each_arm_is_carried_out_judged_and_kept(
 def test_without_a_model_nothing_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(humaneval, "load", lambda: (TASK,))
+    monkeypatch.setattr(humaneval, "load", lambda _: TaskSet(name="HumanEval", tasks=(TASK,)))
     config, out = config_for(tmp_path, "http://127.0.0.1:9"), tmp_path / "r.jsonl"
     options = ["--config", str(config), "--out", str(out), "--arm", "small"]
     assert humaneval.main(options) == 2

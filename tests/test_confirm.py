@@ -370,6 +370,51 @@ def test_a_draft_that_breaks_off_is_held_against_further_ones(tmp_path: Path) ->
     assert (state.outcome, state.code) == ("unconfirmed", SOUND)
 
 
+PART_GOAL = '''def part(whole, items):
+    """Whether the list holds the items one after the other.
+
+    >>> part([2, 4, 3, 5, 7], [3, 7])
+    False
+    """
+'''
+NEVER = "def part(whole, items):\n    return items in whole\n"
+NEVER_TOO = "def part(whole, items):\n    return whole.count(items) > 0\n"
+PART = """def part(whole, items):
+    return any(whole[i : i + len(items)] == items for i in range(len(whole)))
+"""
+PART_TOO = """def part(whole, items):
+    places = range(len(whole) - len(items) + 1)
+    return any(all(whole[i + j] == items[j] for j in range(len(items))) for i in places)
+"""
+
+
+def of_part(folder: Path, *large: str) -> RunState:
+    drafts = [fenced(code) for code in large]
+    small = Play(code=fenced(NEVER), tests="```python\nassert part([1, 2], [3]) == False\n```")
+    return run(folder, small, Play(code=drafts), PART_GOAL)
+
+
+def test_programs_that_give_the_same_for_every_call_confirm_nothing(tmp_path: Path) -> None:
+    state = of_part(tmp_path, NEVER, NEVER_TOO)
+    assert state.finished is not None
+    assert (state.outcome, state.finished.candidate) == ("unconfirmed", "c0")
+    assert state.finished.doubt == "constant"
+    assert names(state) == ["c0", "d1", "d2"]
+    assert "the same result for every call that was tried" in state.finished.reason
+
+
+def test_two_that_tell_calls_apart_outvote_one_that_does_not(tmp_path: Path) -> None:
+    state = of_part(tmp_path, PART, PART_TOO)
+    assert (state.outcome, state.code) == ("passed", PART)
+
+
+def test_one_against_two_that_give_the_same_for_every_call_makes_none_of_them_green(
+    tmp_path: Path,
+) -> None:
+    state = of_part(tmp_path, NEVER_TOO, PART)
+    assert (state.outcome, state.code) == ("unconfirmed", NEVER)
+
+
 def test_every_second_draft_is_asked_for_in_other_words(tmp_path: Path) -> None:
     large = Play(code=[fenced(WRONG), fenced(GOOD), fenced(ALIKE)])
     run(tmp_path, Play(code=fenced(WRONG)), large)

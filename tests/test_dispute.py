@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -18,7 +19,11 @@ CASES = (
 )
 
 
-def run_of(cases: tuple[ev.Case, ...], *drafts: dict[str, str]) -> RunState:
+def run_of(
+    cases: tuple[ev.Case, ...],
+    *drafts: dict[str, str],
+    result: Literal["failed", "error"] = "failed",
+) -> RunState:
     """A run whose drafts c0, d1, ... gave these messages by case ('' passed)."""
     payloads: list[ev.Payload] = [
         ev.RunStarted(goal="g", config_digest="", rung=""),
@@ -32,7 +37,7 @@ def run_of(cases: tuple[ev.Case, ...], *drafts: dict[str, str]) -> RunState:
             )
         )
         results = tuple(
-            ev.CaseResult(id=case, result="failed" if text else "passed", message=text)
+            ev.CaseResult(id=case, result=result if text else "passed", message=text)
             for case, text in messages.items()
         )
         payloads.append(
@@ -100,6 +105,32 @@ def test_one_is_enough_where_a_model_contradicts_itself_and_yours_pass() -> None
     assert outvoted(run_of(CASES[1:], {"g1": "got 2, expected 3"}), alone=True) == frozenset()
     wrong = {"y1": "got 0, expected 1", "g1": "got 2, expected 3"}
     assert outvoted(run_of(CASES, wrong), alone=True) == frozenset()
+
+
+def test_where_one_is_enough_it_may_give_a_long_result() -> None:
+    long = {"y1": "", "g1": f"got {list(range(200))}, expected 3"}
+    assert outvoted(run_of(CASES, long), alone=True) == {"g1"}
+    assert outvoted(run_of(CASES, long, long)) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "TypeError: f() takes 1 positional argument but 3 were given (the case line 1: ...)",
+            True,
+        ),
+        ("TypeError: f() missing 1 required positional argument: 'b' (the case line 1: f)", True),
+        ("TypeError: f() got an unexpected keyword argument 'c' (the case line 2: f)", True),
+        ("TypeError: g() takes 1 positional argument but 3 were given (solution.py line 1)", False),
+        ("TypeError: unsupported operand type(s) for +: 'int' and 'str' (the case line 1)", False),
+    ],
+)
+def test_a_case_that_calls_what_passes_yours_in_another_way_is_disputed(
+    message: str, expected: bool
+) -> None:
+    state = run_of(CASES, {"y1": "", "g1": message}, {"y1": "", "g1": message}, result="error")
+    assert outvoted(state) == ({"g1"} if expected else set())
 
 
 def test_an_attempt_is_no_witness_because_it_has_seen_the_case() -> None:

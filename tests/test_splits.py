@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from core.events import Case
 from core.reading.variations import variations
-from core.splits import BROKE, Given, findings, is_settled, same, telling, with_findings
+from core.splits import (
+    BROKE,
+    Given,
+    findings,
+    is_constant,
+    is_settled,
+    same,
+    telling,
+    with_findings,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +69,20 @@ PLAIN = st.recursive(
         (["assert f(3.5) == 1", "assert f(5) == 1"], {"f(5.0)", "f(4)"}),
         (["assert f([1, 2], [3]) == 1"], {"f([3], [3])", "f([1, 2], [1, 2])"}),
         (["assert f(1e999) == 1", "assert f(5) == 1"], {"f(5.0)"}),
+        (["assert f(1223) == 1"], {"f(3221)", "f(1111)"}),
+        (["assert f([4, 5, 6], [7]) == 1"], {"f([4, 5, 6], [4, 5])", "f([4, 5, 6], [5, 6])"}),
+        (["assert f('abc', 'd') == 1"], {"f('abc', 'ab')"}),
     ],
-    ids=["one letter", "one item", "whole and broken numbers", "two alike", "endless"],
+    ids=[
+        "one letter",
+        "one item",
+        "whole and broken numbers",
+        "two alike",
+        "endless",
+        "other digits",
+        "a part of the other list",
+        "a part of the other text",
+    ],
 )
 def test_calls_where_programs_often_differ(sources: list[str], expected: set[str]) -> None:
     assert expected <= set(variations(sources, "f", 20))
@@ -163,6 +184,34 @@ def test_without_a_case_of_yours_two_models_must_agree_or_three_programs(
     found = findings(programs(*values), ["f(1)"], alone=True)
     assert is_settled(found, alone=True) == settled
     assert [(one["value"], one["disputed"]) for one in telling(found, alone=True)] == cases
+
+
+CALLS = [f"f({number})" for number in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([["True"] * 12], True),
+        ([["True"] * 12, ["True"] * 12], True),
+        ([["1"] * 6 + ["1.0"] * 6], True),
+        ([["True"] * 11 + ["False"]], False),
+        ([["True"] * 11 + [BROKE]], True),
+        ([["True"] * 9], False),
+        ([["True"] * 12, ["True"] * 11 + ["False"], ["True"] * 12], True),
+        ([["True"] * 12, ["True"] * 11 + ["False"], ["True"] * 11 + ["False"]], False),
+        ([[]], False),
+        ([], False),
+    ],
+)
+def test_whether_programs_give_the_same_for_every_call(
+    results: list[list[str]], expected: bool
+) -> None:
+    given = [
+        Given(model=model, values=dict(zip(CALLS, values, strict=False)))
+        for model, values in zip("sll", results, strict=False)
+    ]
+    assert is_constant(given, findings(given, CALLS, alone=False)) is expected
 
 
 def test_what_is_clear_comes_before_what_is_in_dispute() -> None:

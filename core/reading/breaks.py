@@ -48,7 +48,8 @@ def fair(calls: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     break off there, one or two on any other call), tuples of another length, tables that are not
     square, equal arguments, arguments or texts in a list that are not as long as each other, other
     fields of a dict, anything else where a number stands beside a sequence or a text beside a dict,
-    or another text where texts are more than words: only where one of `known` has it too.
+    another text where texts are more than words, or a longer one where each is a letter: only where
+    one of `known` has it too.
     """
     rows = [row for call in known if (row := _arguments(call)) is not None]
     usual = _usual(rows)
@@ -68,6 +69,7 @@ class _Usual:
     only_words: bool
     same_fields: bool
     same_lengths: bool
+    only_letters: bool
 
 
 def _usual(rows: Sequence[Sequence[Any]]) -> _Usual:
@@ -80,6 +82,7 @@ def _usual(rows: Sequence[Sequence[Any]]) -> _Usual:
         all(map(_is_words, texts)),
         len(fields) == 1,
         all(len(set(found)) == 1 for found in lengths if found),
+        {len(one) for one in texts} == {1},
     )
 
 
@@ -108,6 +111,8 @@ def _marks(arguments: Sequence[Any], usual: _Usual) -> set[str]:
         found.add(f"a text beside a dict: {whole}")
     if usual.same_fields:
         found |= {_fields(one) for one in dicts}
+    if usual.only_letters and any(isinstance(one, str) and len(one) > 1 for one in parts):
+        found.add("more than a letter")
     if not usual.only_words and any(
         isinstance(one, str) and one not in usual.texts for one in parts
     ):

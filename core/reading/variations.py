@@ -141,8 +141,13 @@ def _exchanged(value: Any, others: Iterable[Any]) -> Iterator[Any]:
 
 
 def _alike(value: Any, beside: Iterable[Any]) -> Iterator[Any]:
-    """The call's other arguments of the same type: two that are equal are often a special case."""
-    return (other for other in beside if type(other) is type(value))
+    """The call's other arguments of the same type, and the beginning and end of a sequence: it is
+    often a special case that two are equal, or that one is a part of the other."""
+    for other in beside:
+        if type(other) is type(value):
+            yield other
+            if isinstance(other, list | str):
+                yield from (other[:2], other[1:])
 
 
 def _crossed(text: str, other: str) -> Iterator[str]:
@@ -160,7 +165,8 @@ def _changes(value: Any, place: _Place) -> Iterator[Any]:
         case bool():
             yield not value
         case int() | float():
-            for number in (value + 1, value - 1, value + 2, value * 2, -value):
+            near = [value + 1, value - 1, value + 2, value * 2]
+            for number in (*near, *_other_digits(value), -value):
                 if number <= _LARGEST and number != value:
                     yield number
         case str():
@@ -206,6 +212,13 @@ def _in_turn(*streams: Iterable[_T]) -> Iterator[_T]:
     """One of each, then the next of each, as long as there are any."""
     turns = zip_longest(*(((one,) for one in stream) for stream in streams), fillvalue=())
     yield from chain.from_iterable(chain.from_iterable(turns))
+
+
+def _other_digits(number: float) -> Iterator[int]:
+    """Of a whole number its digits in reverse, and as many of its first."""
+    if isinstance(number, int) and number > 9:
+        digits = str(number)
+        yield from (int(digits[::-1]), int(digits[0] * len(digits)))
 
 
 def _numbers(value: Any) -> Iterator[float]:
