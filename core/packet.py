@@ -11,8 +11,11 @@ from core.events import Case, ExecutionFinished
 from core.failures import kind
 from core.inputs import told
 from core.prompts import render
+from core.reading.parameters import parameters
+from core.reading.plans import extract_plan
 from core.reading.pysource import DEFINITIONS, parse
 from core.state import CandidateState, RunState
+from core.suite import cases_from_goal
 
 MAX_FAILURES = 3
 MAX_STRATEGY = 2500
@@ -43,15 +46,21 @@ def code_prompt(state: RunState, tools: str, strategy: str, *, in_other_words: b
 def code_stub(goal: str, name: str, signature: str) -> str:
     """The goal as the beginning of the code: small models complete better than they follow orders.
 
-    A goal that is code itself stays as it is.
+    A goal that is code itself stays as it is. Without a signature the goal's examples tell how many
+    parameters there are.
     """
     if re.search(r"^\s*(?:async def|def|class) \w", goal, re.MULTILINE):
         return goal
-    line = signature.strip().rstrip(":") or f"def {name}(...)"
+    line = signature.strip().rstrip(":") or f"def {name}({_parameters(goal, name)})"
     text = re.sub(r"(?<=[.;:]) +(?=[A-Z])", "\n", goal)  # a sentence a line
     quoted = text.replace("\\", "\\\\").replace('"""', "'''")
     indented = textwrap.indent(quoted, "    ").lstrip()
     return f'{line}:\n    """{indented}"""'
+
+
+def _parameters(goal: str, name: str) -> str:
+    cases = cases_from_goal(goal, extract_plan("", goal))
+    return ", ".join(parameters([case.source for case in cases], name)) or "..."
 
 
 def head(text: str, limit: int) -> str:

@@ -9,6 +9,7 @@ from core.errors import Cancelled
 from core.events import PackagesAwaited, PackagesOffered, StrategyWritten, ToolsFound
 from core.packet import code_prompt, surroundings
 from core.prompts import render
+from core.reading.parameters import parameters
 from core.replies import Plan, extract_plan
 from core.steps import Leaving
 from core.suite import cases_from_goal
@@ -80,13 +81,15 @@ def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
 
 def _is_enough(context: Context, goal: str, given: Plan) -> str:
     """In place of a plan, what the goal gives; '' where a plan is wanted."""
-    if not context.is_builtin("overseer") or f"{given.signature}:" not in goal:
+    if not context.is_builtin("overseer"):
         return ""
-    examples = len(cases_from_goal(goal, given))
-    if not examples:
+    examples = cases_from_goal(goal, given)
+    whole = bool(given.signature) and f"{given.signature}:" in goal
+    if not examples or not (whole or parameters([one.source for one in examples], given.name)):
         return ""
-    count = "an example" if examples == 1 else f"{examples} examples"
-    return f"The goal itself gives the signature and {count}: do what it says."
+    count = "an example" if len(examples) == 1 else f"{len(examples)} examples"
+    what = "the signature" if whole else "the name"
+    return f"The goal itself gives {what} and {count}: do what it says."
 
 
 def write_code(context: Context, skills: Sequence[Skill]) -> str:
