@@ -53,6 +53,22 @@ def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) 
     assert large.asked == ["code"]
 
 
+@pytest.mark.parametrize(
+    ("goal", "asked"),
+    [
+        ("Add two numbers.\n\nassert add(2, 3) == 5\n", False),
+        ("Add two numbers: the sum\n", True),
+        ("Make it add, as in:\nassert add.of(2, 3) == 5\n", True),
+    ],
+)
+def test_a_plan_is_asked_for_where_the_goal_does_not_say_how_to_call_it(
+    tmp_path: Path, goal: str, asked: bool
+) -> None:
+    large = Play(code=fenced(ALIKE))
+    run(tmp_path, Play(), large, goal)
+    assert ("strategy" in large.asked) == asked
+
+
 def test_where_they_differ_a_third_votes_and_what_two_give_is_a_case(tmp_path: Path) -> None:
     state = run(tmp_path, Play(code=fenced(odd(7))), Play(code=[fenced(GOOD), fenced(ALIKE)]))
     assert state.finished is not None
