@@ -3,6 +3,7 @@
 make humaneval                                  all arms, all tasks; hours with the built-in models
 .venv/bin/python -m bench.humaneval --arm ours --half a --out bench/results/NAME.jsonl
 .venv/bin/python -m bench.humaneval --report bench/results/NAME.jsonl
+.venv/bin/python -m bench.humaneval --tasks FILE    your own tasks in HumanEval's form
 
 Killed in the middle, the same command goes on after the last finished task.
 """
@@ -27,7 +28,7 @@ from bench.humaneval_judge import LIMITS, faults, judge
 from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Record, Results, Setting
 from bench.humaneval_report import report
 from bench.humaneval_services import bench_services
-from bench.humaneval_tasks import BenchError, Task, load
+from bench.humaneval_tasks import BenchError, Task, TaskSet, load
 from core.errors import AppError
 from core.prompts import digest
 from core.sandbox import Sandbox
@@ -42,9 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     try:
         if args.check:
-            return _check(load())
+            return _check(load(args.tasks).tasks)
+        args.out = args.out or _default_out(args.tasks)
         if args.report is None:
-            _bench(args, chosen(load(), args.half, args.only, args.limit))
+            _bench(args, load(args.tasks))
         kept = records.read(args.report or [args.out])
     except AppError as error:
         print(error.message, file=sys.stderr)
@@ -64,16 +66,21 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     add = parser.add_argument
     add("--arm", action="append", choices=ARMS, help="one or more; default: all")
+    add("--tasks", type=Path, metavar="FILE", help="other tasks, in HumanEval's form (JSON lines)")
     add("--half", choices=HALVES, help="a: even task numbers, b: odd ones")
     add("--limit", type=int, help="only the first so many of the chosen tasks")
     add("--only", default="", help="task numbers, separated by commas")
     add("--config", type=Path, default=ROOT / "config.yaml")
-    out = ROOT / "bench" / "results" / f"humaneval-{digest()}.jsonl"
-    add("--out", type=Path, default=out, help="where results are added; default: by the prompts")
+    add("--out", type=Path, help="where results are added; default: by the tasks and the prompts")
     add("--report", type=Path, nargs="+", metavar="FILE", help="only report on these results")
     add("--markdown", type=Path, help="where to keep the report as well")
     add("--check", action="store_true", help="only try the official tests on known code")
     return parser.parse_args(argv)
+
+
+def _default_out(tasks: Path | None) -> Path:
+    name = tasks.stem if tasks else "humaneval"
+    return ROOT / "bench" / "results" / f"{name}-{digest()}.jsonl"
 
 
 def chosen(
@@ -93,8 +100,9 @@ def chosen(
     return tuple(part[:limit])
 
 
-def _bench(args: argparse.Namespace, tasks: Sequence[Task]) -> None:
+def _bench(args: argparse.Namespace, known: TaskSet) -> None:
     """Every chosen arm on every chosen task that the file does not hold yet."""
+    tasks = chosen(known.tasks, args.half, args.only, args.limit)
     arms = [arm for arm in ARMS if not args.arm or arm in args.arm]
     with records.opened(args.out) as results:
         for alone, group in groupby(arms, lambda arm: arm == STRONGEST_ALONE):
@@ -105,7 +113,7 @@ def _bench(args: argparse.Namespace, tasks: Sequence[Task]) -> None:
                 rung = services.sandbox.look()
                 if not rung.runs:
                     raise BenchError(f"Generated code can't be run safely here: {rung.mend}")
-                setting = Setting.now(models(services.client))
+                setting = Setting.now(models(services.client), known.name)
                 allowed = services.opened_with.sandbox.allow_unsandboxed_code
                 with Sandbox(LIMITS, allow_unsandboxed=allowed) as sandbox:
                     for arm, left in todo.items():

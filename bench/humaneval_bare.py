@@ -20,8 +20,13 @@ _HEADING = re.compile(
 
 
 def bare(tasks: Iterable[Task]) -> Iterator[Task]:
-    """The tasks, their goals without examples; left out where one stays, or hardly a word does."""
+    """The tasks, their goals without examples; left out where one stays, or hardly a word does.
+
+    Left out as well: a goal that is no function's head.
+    """
     for task in tasks:
+        if not parse(task.empty):
+            continue
         goal = without_examples(task.goal, task.entry_point)
         said = goal[goal.rindex(f"def {task.entry_point}") :].partition("\n")[2]
         enough = len(re.findall(r"[A-Za-z]{2,}", said)) >= FEWEST_WORDS

@@ -64,10 +64,10 @@ def faults(sandbox: Sandbox, tasks: Iterable[Task]) -> list[str]:
     function without a body, no code at all, and another function must not be."""
     found = []
     for task in tasks:
-        right = judge(sandbox, task, task.goal + task.canonical)
+        right = judge(sandbox, task, task.solution)
         if right.ruling != "right":
             found.append(f"{task.number}: the authors' solution is {right}")
-        for code in (f"{task.goal}\n    pass\n", "", f"def {task.entry_point}(*_):\n    return _"):
+        for code in (task.empty, "", f"def {task.entry_point}(*_):\n    return _"):
             if judge(sandbox, task, code).ruling != "wrong":
                 found.append(f"{task.number}: {code[-40:]!r} is not wrong")
     return found

