@@ -106,6 +106,10 @@ def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
     twice. Where all break off on a call like the user's, or give the same for every call, further
     ones are asked for as well.
 
+    A draft that passes the user's cases where the larger model's don't stands if these are several:
+    7 of 7 such were right, but 2 of 4 with a single case (docs/benchmark.md), so there a second
+    program must do the same.
+
     Without a case of the user's all others are the models' own guesses. So a first draft that fails
     them is compared as well, what enough programs agree on becomes a case too, and enough are two
     by different models, or three different ones by one (core.programs.enough). Where that decides
@@ -120,7 +124,8 @@ def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
         del given[FIRST]
         if not question.alone:
             return Opinion(asked=0, end="none")
-    return _compare(context, skills, question, given, range(wanted["further"]), voices=1)
+    voices = wanted.get("voices", 1)  # a run from before has none
+    return _compare(context, skills, question, given, range(wanted["further"]), voices=voices)
 
 
 def confirm_draft(context: Context, skills: Sequence[Skill], asked: int) -> Opinion:
@@ -157,7 +162,7 @@ def _compare(
         if model:
             execute(context, name, skills)
         if model != LARGE.name:
-            settled = voices == 1 and question.is_settled(given)
+            settled = FIRST in given and question.is_settled(given)
             break
         if _has_vote(context, name, question.alone or voices > 1):
             values = _values(context, name, question, skills)
@@ -181,17 +186,20 @@ def _end(question: _Question, given: Mapping[str, Values], settled: bool) -> End
 def _wanted(context: Context) -> dict[str, Any]:
     """The calls to compare on, none where nobody is asked, and how many further programs.
 
-    `alone` where no case is the user's; `sought`: whether there is a second opinion at all.
+    `alone` where no case is the user's; `sought`: whether there is a second opinion at all;
+    `voices`: how many programs must have been compared.
     """
     state = context.state()
     first = state.candidate(FIRST)
-    alone = not any(case.is_yours for case in state.counted)
+    yours = sum(case.is_yours for case in state.counted)
+    alone = not yours
     drafts = context.ports.config().run.builtin_drafts
     by_small = first is not None and first.model == SMALL.name and (first.passes or alone)
     sought = by_small and drafts > 0 and context.is_builtin("escalation")
     calls = _calls(state.name, (state.cases if alone else state.counted) if sought else ())
     further = drafts if alone else min(FURTHER, drafts)
-    return {**calls, "further": further, "alone": alone, "sought": sought}
+    voices = 2 if yours == 1 else 1
+    return {**calls, "further": further, "alone": alone, "sought": sought, "voices": voices}
 
 
 def _wanted_of_draft(context: Context) -> dict[str, Any]:

@@ -107,6 +107,19 @@ def test_a_program_that_fails_the_users_cases_has_no_vote(tmp_path: Path) -> Non
     assert names(state) == ["c0", "d1"]
 
 
+def test_beside_a_single_case_of_the_users_another_program_must_do_the_same(tmp_path: Path) -> None:
+    state = run(tmp_path, Play(), Play(code=fenced(WRONG)), MORE_GOAL)
+    assert (state.outcome, names(state)) == ("unconfirmed", ["c0", "d1", "d2"])
+    state = run(tmp_path, Play(), Play(code=[fenced(WRONG), fenced(ALIKE)]), MORE_GOAL)
+    assert (state.outcome, names(state)) == ("passed", ["c0", "d1", "d2"])
+    assert state.finished is not None
+    assert state.finished.candidate == "c0"
+
+
+def test_the_small_model_alone_passes_by_a_single_case(tmp_path: Path) -> None:
+    assert run(tmp_path, Play(), None, MORE_GOAL).outcome == "passed"
+
+
 def test_a_case_of_a_model_that_two_programs_contradict_is_disputed(tmp_path: Path) -> None:
     small = Play(
         code=fenced(odd(7)),
