@@ -27,15 +27,12 @@ def bare(tasks: Iterable[Task]) -> Iterator[Task]:
     for task in tasks:
         if not parse(task.empty):
             continue
-        goal = without_examples(task.goal, task.entry_point)
+        stripped = replace(task, goal=without_examples(task.goal, task.entry_point))
+        goal = stripped.goal
         said = goal[goal.rindex(f"def {task.entry_point}") :].partition("\n")[2]
         enough = len(re.findall(r"[A-Za-z]{2,}", said)) >= FEWEST_WORDS
-        if (
-            enough
-            and parse(f"{goal}\n    pass\n")
-            and not list(examples(goal, extract_plan("", goal)))
-        ):
-            yield replace(task, goal=goal)
+        if enough and parse(stripped.empty) and not list(examples(goal, extract_plan("", goal))):
+            yield stripped
 
 
 def without_examples(goal: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from core.reading.pysource import NOT_PYTHON, parse
 
@@ -23,15 +23,16 @@ _OTHER = "value"
 def parameters(sources: Iterable[str], name: str) -> tuple[str, ...]:
     """A name for each parameter of function `name`, by what test cases call it with.
 
-    None where they call it with different numbers of arguments or by keyword, or do something else
+    Empty where they call it with different numbers of arguments or by keyword, or do something else
     with it, as with a class.
     """
     rows: list[list[str]] = []
     for source in sources:
         tree = parse(source)
-        if tree is None or _is_used_otherwise(tree, name):
+        calls = _calls(tree, name) if tree else []
+        if tree is None or _is_used_otherwise(tree, name, calls):
             return ()
-        for call in _calls(tree, name):
+        for call in calls:
             if call.keywords or any(isinstance(one, ast.Starred) for one in call.args):
                 return ()
             rows.append([_kind(one) for one in call.args])
@@ -48,20 +49,20 @@ def parameters(sources: Iterable[str], name: str) -> tuple[str, ...]:
 
 
 def _calls(tree: ast.Module, name: str) -> list[ast.Call]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _calls_it(node, name)]
-
-
-def _calls_it(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-
-
-def _is_used_otherwise(tree: ast.Module, name: str) -> bool:
-    used = sum(isinstance(node, ast.Name) and node.id == name for node in ast.walk(tree))
-    held = any(
-        isinstance(node, ast.Assign | ast.Attribute) and _calls_it(node.value, name)
+    return [
+        node
         for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    ]
+
+
+def _is_used_otherwise(tree: ast.Module, name: str, calls: Sequence[ast.Call]) -> bool:
+    nodes = list(ast.walk(tree))
+    held = any(
+        isinstance(node, ast.Assign | ast.Attribute) and node.value in calls for node in nodes
     )
-    return held or used > len(_calls(tree, name))
+    used = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
+    return held or used > len(calls)
 
 
 def _kind(argument: ast.expr) -> str:
