@@ -374,18 +374,21 @@ def test_the_log_alone_tells_the_whole_prompt(opened: Services, play: Play) -> N
 def test_a_full_disk_makes_a_run_wait_and_lose_nothing(
     opened: Services, play: Play, caplog: pytest.LogCaptureFixture
 ) -> None:
+    engine = opened.log._engine
+    limits: list[int] = []
+
+    def full(connection: Any, _record: Any) -> None:
+        for pages in limits:
+            connection.execute(f"PRAGMA max_page_count={pages}")
+
+    # Before the run: a thread that connects while a listener is added or removed breaks off.
+    sa.event.listen(engine, "connect", full)
     written = threading.Event()
     play.code = Reply(text=fenced(GOOD), pause=written, free=1)
     run_id = opened.runs.start("add two numbers")
     follow(opened, run_id, lambda s: any(c.text for c in s.calls if c.purpose == "code"))
-    engine = opened.log._engine
     with engine.connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-
-    def full(connection: Any, _record: Any) -> None:
-        connection.execute(f"PRAGMA max_page_count={pages}")
-
-    sa.event.listen(engine, "connect", full)
+        limits = [connection.exec_driver_sql("PRAGMA page_count").scalar_one()]
     engine.dispose()
     with engine.connect() as connection:
         # Nothing is free inside the file either.
@@ -395,7 +398,7 @@ def test_a_full_disk_makes_a_run_wait_and_lose_nothing(
     deadline = time.monotonic() + 20
     while "is full" not in caplog.text and time.monotonic() < deadline:
         time.sleep(0.05)
-    sa.event.remove(engine, "connect", full)
+    limits = []
     engine.dispose()
     state = follow(opened, run_id)
     assert "waits" in caplog.text
