@@ -560,6 +560,40 @@ def test_the_kernel_bounds_a_bomb_without_a_user_of_its_own() -> None:
     assert 8 <= int(done.stdout) <= 8 + 2 * ways.ROOM
 
 
+CROWDED = """
+import os, resource, sys, threading, time
+from core.sandbox.inside import init
+if os.getuid() == 0:
+    os.setresuid(*[int(sys.argv[1])] * 3)
+most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+
+def make_room():
+    time.sleep(0.3)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+if sys.argv[2] == "for a moment":
+    threading.Thread(target=make_room).start()
+resource.setrlimit(resource.RLIMIT_NPROC, (0, most))
+init.serve()
+"""
+
+
+# With no job to read the driver complains as soon as it has been started.
+@pytest.mark.parametrize(
+    ("crowded", "said"), [("for a moment", "JSONDecodeError"), ("for good", "BlockingIOError")]
+)
+def test_a_start_waits_for_room_among_the_processes_or_says_why(crowded: str, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED, str(unused_uid(range(64_700))), crowded],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert said in done.stderr, done
+
+
 def test_counting_processes_ends_with_enough() -> None:
     with subprocess.Popen(["sleep", "60"]) as one, subprocess.Popen(["sleep", "60"]) as two:
         assert {one.pid, two.pid} <= set(descendants(os.getpid()))

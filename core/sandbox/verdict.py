@@ -69,7 +69,9 @@ def program(launched: dict[str, Any], nonce: str, limits: Limits) -> ProgramResu
 
 def _check_start(record: Record, launched: dict[str, Any], limits: Limits) -> None:
     if record.genuine and "started" not in record.lines:
-        said = launched["stderr"].strip()[-500:] or "it ended without a word"
+        cut = _cut(launched["outcome"], limits)
+        said = f"it was ended for {cut[1]}" if cut is not None else "it ended without a word"
+        said = launched["stderr"].strip()[-500:] or said
         if launched["outcome"] == "wall":
             said = f"it had not begun after {limits.wall_s:g} s, as the machine is too busy"
         raise SandboxError(f"The sandbox could not start: {said}")

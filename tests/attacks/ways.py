@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ from .model import Finding, Way
 ROOT = Path(__file__).parent.parent.parent
 _TIMEOUT_S = 300.0
 _ROOT = os.geteuid() == 0
+# Ways that run at once must not find the same user unused: the kernel counts processes by user.
+_FIRST_UIDS = itertools.count(64_321, 10)
 # Without namespaces: another kind of wall, or none and then nothing runs.
 _REDUCED = ("3", "5")
 
@@ -74,7 +77,7 @@ def run_way(way: Way | None, numbers: Sequence[str] = ()) -> Outcome:
     command = [sys.executable, "-m", "tests.attacks.worker", first, *numbers]
     if way is not None and (way.user or way.deny):
         wanted = {
-            "uid": unused_uid() if way.user else None,
+            "uid": unused_uid(range(next(_FIRST_UIDS))) if way.user else None,
             "deny": way.deny,
             "show": [str(ROOT), sys.prefix, sys.base_prefix],
         }

@@ -1,4 +1,4 @@
-"""Fork, also just after a fork bomb."""
+"""Fork, also just after a fork bomb, or beside one of the same user."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 
 from . import candidate, driver, stage
 from .forking import fork
@@ -50,7 +51,7 @@ def serve() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         gc.freeze()  # what is there stays: no process that is forked needs to look at it again
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             os.close(LIFELINE)
             ours.close()
@@ -59,6 +60,8 @@ def serve() -> NoReturn:
         for fd in (0, stage.RECORD):
             os.close(fd)
         _Init(ours, pid).serve()
+    except BaseException:
+        traceback.print_exc()  # else nobody would learn why nothing has begun
     finally:
         _end_group()
         os._exit(0)
