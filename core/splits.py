@@ -75,7 +75,7 @@ def in_dispute(found: Sequence[Mapping[str, Any]]) -> bool:
     return any(one["split"] and one["disputed"] for one in found)
 
 
-def is_constant(given: Sequence[Given], found: Sequence[Mapping[str, Any]]) -> bool:
+def gives_one_result(given: Sequence[Given], found: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the programs, or the only one, give the same for all calls, as one that looks at
     nothing would. `found`: their findings; what no two of them give counts for neither side."""
     values = [one["value"] for one in found if not one["disputed"]]

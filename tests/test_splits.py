@@ -14,7 +14,7 @@ from core.splits import (
     BROKE,
     Given,
     findings,
-    is_constant,
+    gives_one_result,
     is_settled,
     same,
     telling,
@@ -211,7 +211,7 @@ def test_whether_programs_give_the_same_for_every_call(
         Given(model=model, values=dict(zip(CALLS, values, strict=False)))
         for model, values in zip("sll", results, strict=False)
     ]
-    assert is_constant(given, findings(given, CALLS, alone=False)) is expected
+    assert gives_one_result(given, findings(given, CALLS, alone=False)) is expected
 
 
 def test_what_is_clear_comes_before_what_is_in_dispute() -> None:
