@@ -37,6 +37,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 class Case:
     """One test case: `source` is Python statements that raise when the candidate is wrong.
 
+    In the sandbox it may also be an expression, which passes whatever its value is.
     The candidate's names are in scope. `origin` is 'yours' for examples out of the user's goal and
     for what the user wrote on the run's page: in place of the case `instead_of`, or `added` to the
     suite. `confirmed` and `rejected` are the user's own word on a generated case; `rejected` an
@@ -76,7 +77,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
-    """What one case did: `message` is the last line of its error, '' when it passed.
+    """What one case did: `message` is the last line of its error, '' when it passed, or the value
+    of an expression as Python source, of which more than 300 characters are cut with a '…'.
 
     `seconds` is from start to end; `cpu_s` and `peak_bytes` are the candidate's process alone.
     """

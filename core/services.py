@@ -63,12 +63,17 @@ class Services:
 
 @contextmanager
 def open_services(
-    config_path: Path, *, terminal: bool = False, idle: bool = False
+    config_path: Path,
+    *,
+    terminal: bool = False,
+    idle: bool = False,
+    sandbox: Sandbox | None = None,
 ) -> Iterator[Services]:
     """Services on this configuration; the engine starts in the background.
 
     Raises ConfigError and StorageError. A server takes up what it and closed terminals left
-    unfinished; a terminal carries only its own runs, and an `idle` one none at all.
+    unfinished; a terminal carries only its own runs, and an `idle` one none at all. A `sandbox`
+    that is given is used as it is, whatever the configuration says of it, and stays open.
     """
     store = ConfigStore(config_path)
     config = store.current
@@ -78,7 +83,8 @@ def open_services(
         builtin = _builtin(config)
         client = Client(store.refresh, builtin=builtin)
         packages = Packages(config.sandbox.packages, config.data_dir / "packages")
-        sandbox = _sandbox(config, packages)
+        is_given = sandbox is not None
+        sandbox = sandbox or _sandbox(config, packages)
         skills = SkillLibrary(config.data_dir / "skills")
         ports = Ports(
             client=client, sandbox=sandbox, skills=skills, config=store.refresh, packages=packages
@@ -118,7 +124,8 @@ def open_services(
                 builtin.close()
             warm_up.close()
             packages.close()
-            sandbox.close()
+            if not is_given:
+                sandbox.close()
             client.close()
             services.savings.close()
             log.close()

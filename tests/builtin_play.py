@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from fake_ollama import FakeOllama
-from play import Play, write_config
+from play import Play, shared_sandbox, write_config
 
 import core.services
 from core.cancel import Cancel
@@ -47,4 +47,5 @@ def builtin_services(
         other = large and stack.enter_context(FakeOllama([LARGE.name], script=large, ollama=False))
         played = PlayedBuiltin(one.url, other.url if other else "")
         stack.enter_context(patch.object(core.services, "_builtin", lambda config: played))
-        yield stack.enter_context(open_services(folder / "config.yaml"))
+        sandbox = shared_sandbox()
+        yield stack.enter_context(open_services(folder / "config.yaml", sandbox=sandbox))

@@ -11,10 +11,11 @@ import asked_runs
 import pytest
 from fake_ollama import FakeOllama
 from flask.testing import FlaskClient
-from play import Play
+from play import Play, shared_sandbox
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from web_services import Web, served, web
 
+from core.sandbox import Sandbox
 from core.services import Services
 
 CHROMIUM_ARGS = [
@@ -41,6 +42,12 @@ def server(play: Play) -> Iterator[FakeOllama]:
     """A model server that answers by the play."""
     with FakeOllama(script=play) as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
+    """With the limits that are built in; where others matter a test file has its own."""
+    return shared_sandbox()
 
 
 @pytest.fixture(scope="session")

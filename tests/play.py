@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fake_ollama import FakeOllama, Reply
 
+from core.sandbox import Limits, Sandbox
 from core.services import Services, open_services
 from core.state import RunState, fold
 
@@ -92,9 +94,17 @@ def write_config(folder: Path, *servers: FakeOllama, more: str = "") -> Path:
     return path
 
 
+@cache
+def shared_sandbox() -> Sandbox:
+    """One for all tests: finding its rung runs attacks in it."""
+    return Sandbox(Limits())
+
+
 @contextmanager
 def services(folder: Path, *servers: FakeOllama, more: str = "") -> Iterator[Services]:
-    with open_services(write_config(folder, *servers, more=more)) as opened:
+    """Services over these servers; with a sandbox of their own where `more` is about it."""
+    sandbox = None if "sandbox" in more else shared_sandbox()
+    with open_services(write_config(folder, *servers, more=more), sandbox=sandbox) as opened:
         yield opened
 
 

@@ -17,7 +17,7 @@ from core.engine import carry_out
 from core.events import RunStarted
 from core.log import EventLog
 from core.parts import carry_out_part
-from core.sandbox import Limits, Sandbox
+from core.sandbox import Sandbox
 from core.state import RunState
 from core.steps import Json, Leaving
 from core.tools import SkillLibrary
@@ -78,11 +78,6 @@ def server() -> Iterator[FakeOllama]:
     story = Story(code=fenced(WRONG), tests="assert add(2, 3) == 5\nassert add(0, 0) == 0")
     with FakeOllama(script=story) as fake:
         yield fake
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    return Sandbox(Limits())
 
 
 class Bench:

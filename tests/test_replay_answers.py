@@ -13,7 +13,7 @@ from test_replay import Bench, Kept, Story, essence
 
 from core.cancel import Cancel
 from core.events import AnswersWeighed, CaseAnswered
-from core.sandbox import Limits, Sandbox
+from core.sandbox import Sandbox
 from core.steps import Json
 from core.weighing import Weigher
 
@@ -51,11 +51,6 @@ def server() -> Iterator[FakeOllama]:
     story = Story(code=fenced(GOOD), tests="assert add(2, 3) == 5\nassert add(0, 0) == 1")
     with FakeOllama(script=story) as fake:
         yield fake
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    return Sandbox(Limits())
 
 
 def final(bench: Bench, recorded: dict[str, Json], moment: str, stop: int) -> dict[str, Any]:

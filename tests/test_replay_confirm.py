@@ -27,7 +27,7 @@ from test_confirm import (
 from test_replay import Bench, Kept, essence
 
 from core.embedded import LARGE, SMALL
-from core.sandbox import Limits, Sandbox
+from core.sandbox import Sandbox
 from core.steps import Json
 
 
@@ -53,11 +53,6 @@ def played(code: str, first: str = GOOD, other: str = ALIKE) -> Iterator[PlayedB
         FakeOllama([LARGE.name], script=large, ollama=False) as other,
     ):
         yield PlayedBuiltin(one.url, other.url)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    return Sandbox(Limits())
 
 
 @pytest.fixture(scope="module")

@@ -229,3 +229,35 @@ def test_four_at_once_from_threads(run: Run) -> None:
         executions = list(pool.map(one, range(8)))
     assert [execution.status for execution in executions] == ["passed"] * 8
     assert [execution.stdout for execution in executions] == [f"{n}\n" for n in range(8)]
+
+
+GIVES = """
+class Odd:
+    def __repr__(self):
+        return "odd  indeed"
+
+seen = []
+
+def give(kind):
+    seen.append(kind)
+    if kind == "break":
+        return [][1]
+    if kind == "end":
+        raise SystemExit
+    return {"text": "a  b", "long": "x" * 400, "odd": Odd(), "count": len(seen)}.get(kind)
+"""
+
+
+def test_an_expression_in_place_of_a_case_tells_its_value(run: Run) -> None:
+    kinds = ("text", "long", "odd", "none", "count", "count", "break", "end", "text")
+    execution = run(GIVES, *(f"give({kind!r})" for kind in kinds))
+    told = [(case.result, case.message) for case in execution.cases]
+    assert told[0] == told[8] == ("passed", "'a  b'")
+    assert told[1] == ("passed", "'" + "x" * 298 + "…")
+    assert told[2] == ("passed", "odd  indeed")
+    assert told[3] == ("passed", "None")
+    assert told[4] == told[5] == ("passed", "1")  # each call is the first
+    assert told[6][0] == "error"
+    assert told[6][1].startswith("IndexError: list index out of range (solution.py line 11: ")
+    assert told[7][0] == "error"
+    assert execution.status != "passed"

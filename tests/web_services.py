@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from flask import Flask
+from play import shared_sandbox
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import webui
@@ -24,7 +24,6 @@ from core.events import CancelRequested, Payload, RunFinished
 from core.log import EventLog
 from core.qualified import Qualifier
 from core.runs import Runs
-from core.sandbox import Limits, Sandbox
 from core.sandbox.packages import Packages
 from core.savings_book import SavingsBook
 from core.services import Services
@@ -46,12 +45,6 @@ data_dir: "{data_dir}"
 """
 # Nobody listens on port 9 (discard) of a test machine's loopback.
 DEAD_URL = "http://127.0.0.1:9"
-
-
-@cache
-def shared_sandbox() -> Sandbox:
-    """One for all tests: finding its rung runs a job in it."""
-    return Sandbox(Limits())
 
 
 class ScriptedEngine:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from . import limits, telling
-from .asserts import EXPLAIN, compile_case, decide, explain
+from .asserts import EXPLAIN, compile_case, decide, explain, show
 from .look import Look, look, visible
 from .peer import Peer
 from .remote import OPERATIONS, RemoteMeta
@@ -139,9 +139,11 @@ def attempt(
 ) -> dict[str, Any]:
     """The report of the case; `gone` or `late` where the candidate broke off or took too long.
 
+    The message of one that passes is '', or the value of a case that asks for one.
     `judge` is None for a task without a candidate. `imported` is called once the candidate's
     module has been executed. `deadline` 0 leaves the time to somebody else.
     """
+    value = ""
     try:
         found = {}
         if judge is not None:
@@ -151,7 +153,7 @@ def attempt(
         if task.unreadable is not None:
             raise task.unreadable
         if task.looked is not None:
-            _execute(task, judge, task.looked, found)
+            value = _execute(task, judge, task.looked, found)
     except Gone:
         return {"gone": True}
     except Late:
@@ -161,7 +163,7 @@ def attempt(
     except BaseException as error:  # SystemExit, KeyboardInterrupt and pytest's are not Exceptions
         limits.make_room()
         return telling.report(error, task.name)
-    return {"result": "passed", "status": "passed", "message": "", "traceback": ""}
+    return {"result": "passed", "status": "passed", "message": value, "traceback": ""}
 
 
 def _load(task: Task, judge: Judge) -> dict[str, Any]:
@@ -177,7 +179,8 @@ def _load(task: Task, judge: Judge) -> dict[str, Any]:
     return {name: answer[name] for name in wanted if name in answer}
 
 
-def _execute(task: Task, judge: Judge | None, looked: Look, found: dict[str, Any]) -> None:
+def _execute(task: Task, judge: Judge | None, looked: Look, found: dict[str, Any]) -> str:
+    """What the case asks for, '' if it asks for nothing."""
     assert task.source is not None
     lines = task.source.splitlines(keepends=True)
     linecache.cache[task.name] = (len(task.source), None, lines, task.name)
@@ -196,11 +199,13 @@ def _execute(task: Task, judge: Judge | None, looked: Look, found: dict[str, Any
         judge.named = tuple(kind for kind in classes if isinstance(kind, RemoteMeta))
         if looked.direct:
             _execute_directly(task, judge, looked)
-            return
+            return ""
         for name in looked.modules.intersection(("solution", *task.modules)):
             sys.modules[name] = judge.request("import", name)
     if not looked.pure:
         sys.modules[_CASE_MODULE] = type(sys)(_CASE_MODULE)
+    if looked.asks:
+        return show(eval(compile(task.source, task.name, "eval", dont_inherit=True), namespace))
     failed: list[str] = []
 
     def explained(*arguments: Any) -> str:
@@ -212,6 +217,7 @@ def _execute(task: Task, judge: Judge | None, looked: Look, found: dict[str, Any
     if failed and not looked.catches:
         # A context manager of the candidate's swallowed it, say; the case itself did not.
         raise AssertionError(failed[0])
+    return ""
 
 
 def _execute_directly(task: Task, judge: Judge, looked: Look) -> None:

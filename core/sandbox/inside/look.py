@@ -50,7 +50,8 @@ class Look:
     standard library that it uses without an import, `modules` those that it imports. `asserts`
     counts those that always run. `pure`: all that it does is to call the candidate and compute.
     `mine`: it names something of the candidate's that is no built-in, so that a built-in's name is
-    the built-in. `catches`: it may catch a failing assert itself.
+    the built-in. `catches`: it may catch a failing assert itself. `asks`: it is an expression, and
+    what is wanted is its value.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Look:
         pure: bool,
         mine: bool,
         catches: bool,
+        asks: bool,
         asserts: int,
     ) -> None:
         self.direct = direct
@@ -76,6 +78,7 @@ class Look:
         self.pure = pure
         self.mine = mine
         self.catches = catches
+        self.asks = asks
         self.asserts = asserts
 
 
@@ -123,6 +126,7 @@ def look(source: str, modules: Collection[str]) -> Look:
         pure=not direct and not streams and is_pure(nodes, natives),
         mine=bool(chosen - bound - natives - {"pytest"} or tops & set(modules)),
         catches=bool(words & _CATCHING or any(map(_catches_all, nodes))),
+        asks=len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr),
         asserts=sum(isinstance(node, ast.Assert) for node in tree.body),
     )
 
