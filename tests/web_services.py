@@ -57,7 +57,9 @@ class ScriptedEngine:
         self._log = log
         self.script: Callable[[], Iterable[Payload]] = lambda: ()
         self.free = True
-        self._go = threading.Semaphore(0)
+        self._turn = threading.Condition()
+        self._allowed = 0  # events that may be written
+        self._writing = 0
         self._threads: list[threading.Thread] = []
 
     def submit(self, run_id: str) -> None:
@@ -68,29 +70,62 @@ class ScriptedEngine:
         thread.start()
 
     def step(self, count: int = 1) -> None:
-        """Let this many events be written."""
-        self._go.release(count)
+        """Let this many events be written, and wait until they are, or until the script ends."""
+        with self._turn:
+            self._allowed += count
+            self._turn.notify_all()
+            assert self._turn.wait_for(self._is_done, 10)
 
     def finish(self) -> None:
         """Write all that is left and wait for it."""
-        self.free = True
-        self._go.release(10_000)
-        for thread in self._threads:
+        with self._turn:
+            self.free = True
+            self._turn.notify_all()
+        for thread in list(self._threads):
             thread.join(10)
 
+    def _is_done(self) -> bool:
+        return not self._threads or not (self._allowed or self._writing)
+
     def _play(self, run_id: str, payloads: list[Payload]) -> None:
-        self._log.claim(run_id)
+        try:
+            self._log.claim(run_id)
+            self._write(run_id, payloads)
+        finally:
+            with self._turn:
+                self._threads.remove(threading.current_thread())
+                self._turn.notify_all()
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with self._turn:
+            self._turn.wait_for(lambda: self.free or self._allowed)
+            self._allowed = max(0, self._allowed - 1)
+            self._writing += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._writing -= 1
+                self._turn.notify_all()
+
+    def _write(self, run_id: str, payloads: list[Payload]) -> None:
         for payload in payloads:
-            if not self.free:
-                self._go.acquire()
-            events = self._log.since(run_id)
-            if any(isinstance(event.payload, CancelRequested) for event in events):
-                self._log.append(run_id, RunFinished(outcome="cancelled", reason="You stopped it."))
-                return
-            try:
-                self._log.append(run_id, payload)
-            except IllegalEvent:
-                return
+            with self._in_turn():
+                if not self._append(run_id, payload):
+                    return
+
+    def _append(self, run_id: str, payload: Payload) -> bool:
+        """Whether the run goes on."""
+        events = self._log.since(run_id)
+        if any(isinstance(event.payload, CancelRequested) for event in events):
+            self._log.append(run_id, RunFinished(outcome="cancelled", reason="You stopped it."))
+            return False
+        try:
+            self._log.append(run_id, payload)
+        except IllegalEvent:
+            return False
+        return True
 
 
 @dataclass
