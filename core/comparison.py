@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from core.context import Context
 from core.embedded import LARGE, SMALL
 from core.events import CandidateBroke, Case, CaseResult
 from core.reading.breaks import broke_off, fair
-from core.reading.pysource import NOT_PYTHON
 from core.reading.variations import variations
 from core.splits import BROKE, Given, Values, findings, gives_one_result, is_settled
 from core.testing import run_cases
@@ -92,9 +90,10 @@ def values_of(
         )
         given = {calls[int(case["id"])]: CaseResult(**case) for case in result["cases"]}
         broke = {call: broke_off(given[call]) for call in comparison.fair if call in given}
-        values = {call: BROKE if broke.get(call) else _value(one) for call, one in given.items()}
+        told = {call: one.message for call, one in given.items() if one.result == "passed"}
+        told |= {call: BROKE for call, error in broke.items() if error}
         first = next(([call, error] for call, error in broke.items() if error), None)
-        return {"values": {call: one for call, one in values.items() if one}, "broke": first}
+        return {"values": {call: one for call, one in told.items() if one}, "broke": first}
 
     did = context.recorded(f"values-{name}", work)
     if did["broke"]:
@@ -103,12 +102,3 @@ def values_of(
         context.writer.write(event, key=f"broke:{name}")
     found: Values = did["values"]
     return found
-
-
-def _value(result: CaseResult) -> str:
-    """The literal that a call gave; '' where it gave none, one too long or another object."""
-    try:
-        value = ast.literal_eval(result.message) if result.result == "passed" else ...
-    except (*NOT_PYTHON, TypeError):
-        return ""
-    return "" if value is ... else result.message

@@ -55,7 +55,7 @@ def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
 
     A draft that passes the user's cases where the larger model's don't stands if these are several:
     7 of 7 such were right, but 2 of 4 with a single case (docs/benchmark.md), so there a second
-    program must do the same.
+    program must do the same, or pass where results can't be compared.
 
     Without a case of the user's all others are the models' own guesses. So a first draft that fails
     them is compared as well, what enough programs agree on becomes a case too, and enough are two
@@ -64,14 +64,17 @@ def confirm(context: Context, skills: Sequence[Skill]) -> Opinion:
     """
     wanted = context.recorded("confirm", lambda: _wanted(context))
     comparison = Comparison(calls=wanted["calls"], alone=wanted["alone"], fair=wanted["fair"])
-    if not comparison.calls:
-        return Opinion(asked=0, end="open" if wanted["sought"] and comparison.alone else "none")
+    voices = wanted["voices"]
+    if not wanted["sought"] or (comparison.alone and not comparison.calls):
+        return Opinion(asked=0, end="open" if wanted["sought"] else "none")
     given = {FIRST: values_of(context, FIRST, comparison, skills)}
     if not given[FIRST]:
-        del given[FIRST]
-        if not comparison.alone:
+        if comparison.alone:
+            del given[FIRST]
+        elif voices == 1:
             return Opinion(asked=0, end="none")
-    voices = wanted.get("voices", 1)  # a run from before has none
+        else:
+            comparison = _unreadable(comparison)
     return _compare(context, skills, comparison, given, range(wanted["further"]), voices=voices)
 
 
@@ -89,9 +92,13 @@ def confirm_draft(context: Context, skills: Sequence[Skill], asked: int) -> Opin
     )
     given = {wanted["name"]: values_of(context, wanted["name"], comparison, skills)}
     if not given[wanted["name"]]:
-        # Results that can't be read: then a different program that passes is all there can be.
-        comparison = replace(comparison, calls=())
+        comparison = _unreadable(comparison)
     return _compare(context, skills, comparison, given, range(asked, wanted["end"]), voices=2)
+
+
+def _unreadable(comparison: Comparison) -> Comparison:
+    """For results that can't be read: a different program that passes is all there can be."""
+    return replace(comparison, calls=())
 
 
 def _compare(
@@ -111,7 +118,10 @@ def _compare(
         if model:
             execute(context, name, skills)
         if model != LARGE.name:
-            settled = FIRST in given and comparison.is_settled(given)
+            # Where the larger model was never heard there is no second opinion; else it goes on to
+            # be asked for.
+            enough = 1 if number == numbers.start else voices
+            settled = FIRST in given and len(given) >= enough and comparison.is_settled(given)
             break
         if _has_vote(context, name, comparison.alone or voices > 1):
             found = values_of(context, name, comparison, skills)

@@ -2,8 +2,9 @@
 
 A small model's test cases are often wrong: even GPT-4's own suites accept the right answer in only
 58.5 % of the tasks (Reflexion's log). So a generated case has one vote, and each independent
-candidate that passes all of the user's cases has one: its own result of that call. A case that
-all of them fail, enough with the same other result, is disputed.
+candidate that passes all of the user's cases has one: its own result of that call, or that it
+can't be called so. A case that all of them fail is disputed where enough of them say the same, or
+where one is enough.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.context import Context
-from core.events import CaseResult, TestsWritten
+from core.events import Case, CaseResult, TestsWritten
 from core.programs import enough, independent
 from core.state import CandidateState, RunState
 from core.testing import execute
@@ -95,7 +96,7 @@ def _against(case: str, witnesses: Sequence[CandidateState], *, alike: bool) -> 
         result = next((r for r in _results(witness) if r.id == case), None)
         if result is not None and result.result == "passed":
             return []
-        if result is not None and _says_another_value(result, whole=alike):
+        if result is not None and _contradicts(result, whole=alike):
             against.setdefault(result.message if alike else "", []).append(witness.model)
     return max(against.values(), key=len, default=[])
 
@@ -104,9 +105,23 @@ def _results(candidate: CandidateState) -> tuple[CaseResult, ...]:
     return candidate.execution.cases if candidate.execution else ()
 
 
-def _says_another_value(result: CaseResult, *, whole: bool) -> bool:
-    """Or that the function can't be called so. A message that was cut may hide a difference."""
+def _contradicts(result: CaseResult, *, whole: bool) -> bool:
+    """Whether the candidate gives another value, or can't be called so.
+
+    `whole`: a message that was cut may hide a difference, and does not count.
+    """
     message = result.message
     if result.result != "failed":
         return bool(_CALLED_WRONGLY.match(message))
     return not whole or ("…" not in message and len(message) < LONGEST_MESSAGE)
+
+
+def called_otherwise(state: RunState, candidate: CandidateState) -> Case | None:
+    """The disputed case that calls the candidate in a way which it doesn't take; None without one.
+
+    Only where neither goal nor plan has a signature: then the parameters were made up from the
+    goal's examples, for all programs alike, and one that may be left out is easily lost.
+    """
+    wrongly = {one.id for one in candidate.known if _CALLED_WRONGLY.match(one.message)}
+    disputed = (case for case in state.cases if case.in_doubt and not case.rejected)
+    return None if state.signature else next((c for c in disputed if c.id in wrongly), None)

@@ -21,7 +21,7 @@ from core.log import open_engine, storage_errors
 from core.steps import Body, Json, Part
 
 # Bump when the order of a run's steps changes: runs of another version are not taken up.
-WORKFLOW_VERSION = "runs-9"
+WORKFLOW_VERSION = "runs-10"
 PART, RUN = "part", "run"
 # How often, in seconds, DBOS looks for what is to be done: a run's delay against idle load.
 POLL_S = 0.2

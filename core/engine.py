@@ -15,8 +15,8 @@ from core.ask import StepFailed
 from core.confirm import Opinion, confirm, confirm_draft
 from core.context import Context
 from core.dispute import settle
+from core.doubt import first_doubt
 from core.drafts import write_drafts
-from core.embedded import LARGE
 from core.errors import (
     AppError,
     Cancelled,
@@ -31,12 +31,12 @@ from core.judging import judge
 from core.planning import find_tools, take_packages, write_code, write_strategy
 from core.spare import spare_roles
 from core.spread import start_candidates
-from core.state import CandidateState, Phase, RunState
+from core.state import Phase, RunState
 from core.steps import Json, Leaving
 from core.suite_writing import TESTS, check_tests
 from core.testing import execute
 from core.tools import Skill
-from core.verdict import best_candidate, by_larger, reason_failed, reason_passed
+from core.verdict import best_candidate, reason_failed, reason_passed
 from core.waiting import take_answers
 
 logger = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def _conclude(context: Context, skills: Sequence[Skill], opinion: Opinion) -> No
     take_answers(context, "last")
     state = context.state()
     best = best_candidate(state)
-    doubt = _doubt(best, opinion)
+    doubt = first_doubt(state, best, opinion)
     if not best.passes:
         _write_end(context, "failed", reason_failed(state, best), doubt)
         return
@@ -162,17 +162,6 @@ def _conclude(context: Context, skills: Sequence[Skill], opinion: Opinion) -> No
     if name:
         context.writer.write(SkillSaved(name=name), key="skill")
     _write_end(context, "passed", reason_passed(state, best, used), doubt)
-
-
-def _doubt(best: CandidateState, opinion: Opinion) -> Doubt:
-    """Whether a second opinion was sought and not had, or shows that it breaks off."""
-    if best.broke is not None:
-        return "breaks"
-    if opinion.end in ("differ", "constant"):
-        return opinion.end
-    mended = bool(best.attempt) and best.model == LARGE.name and opinion.asked > 0
-    other = by_larger(best) and opinion.end == "settled" and best.candidate not in opinion.voices
-    return "alone" if opinion.end == "open" or mended or other else ""
 
 
 def _remember(context: Context, state: RunState, code: str) -> str:

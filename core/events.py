@@ -17,10 +17,11 @@ Origin = Literal["yours", "generated"]
 Result = Literal["passed", "failed", "error", "timeout", "not_run"]
 Status = Literal["passed", "failed", "timeout", "memory", "output", "crash", "sandbox-error"]
 Outcome = Literal["passed", "unconfirmed", "failed", "cancelled", "error"]
-Doubt = Literal["", "alone", "differ", "constant", "breaks"]
+Doubt = Literal["", "alone", "differ", "constant", "breaks", "called"]
 """Why code that passes is unconfirmed.
 
-No other program does the same, others do otherwise, or it breaks off on calls like the cases'.
+No other program does the same; others do otherwise; it gives the same for every call; it breaks off
+on calls like the cases'; a test calls it in a way that it doesn't take, and the goal doesn't say.
 """
 Answer = Literal["yes", "no", "edit", "add"]
 
@@ -77,8 +78,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
-    """What one case did: `message` is the last line of its error, '' when it passed, or the value
-    of an expression as Python source, of which more than 300 characters are cut with a '…'.
+    """What one case did: `message` is the last line of its error, '' when it passed; of an
+    expression that passed its value as Python source, '' if it is no literal or longer than 300.
 
     `seconds` is from start to end; `cpu_s` and `peak_bytes` are the candidate's process alone.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from core.context import Context
@@ -65,8 +66,7 @@ def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
                 "strategy",
                 goal=goal,
                 tools=offer(skills),
-                # A name made up from the goal's words is no reason to forbid a better one.
-                name=given.name if given.name in goal else "",
+                name=given.name if is_named(goal, given.name) else "",
                 **surroundings(context.state()),
             ),
             temperature=0.2,
@@ -79,9 +79,16 @@ def write_strategy(context: Context, skills: Sequence[Skill]) -> None:
         )
 
 
+def is_named(goal: str, name: str) -> bool:
+    """Whether the goal itself gives the name, and it was not made up from the goal's words."""
+    return bool(re.search(rf"\b{re.escape(name)}\b", goal))
+
+
 def _is_enough(context: Context, goal: str, given: Plan) -> str:
     """In place of a plan, what the goal gives; '' where a plan is wanted."""
     if not context.is_builtin("overseer"):
+        return ""
+    if not is_named(goal, given.name):
         return ""
     examples = cases_from_goal(goal, given)
     whole = bool(given.signature) and f"{given.signature}:" in goal

@@ -51,7 +51,7 @@ def extract_code(text: str, wanted: str | None = None, *, finish_reason: str = "
     Code that doesn't parse is returned as it is, so that running it shows why. Raises
     ModelAnswerError when a complete reply holds no code at all.
     """
-    answers, thinking = without_thinking(text.replace("\r\n", "\n").lstrip("\ufeff"))
+    answers, thinking = without_thinking(re.sub(r"\r\n?", "\n", text).lstrip("\ufeff"))
     cut = finish_reason == "length"
     budget = Budget()
     readings = [_Reading(answer, wanted, budget) for answer in answers]

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 
 from core.answer_words import rests_on
+from core.dispute import called_otherwise
 from core.embedded import LARGE
 from core.events import Doubt
 from core.packet import first_error, head
@@ -77,7 +78,7 @@ def reason_passed(
     if suite.disputed:
         be = "is" if suite.disputed == 1 else "are"
         text += f" {suite.disputed} generated {be} disputed and not counted: code that passes"
-        text += f" {'all of yours' if suite.yours_total else 'the others'} gives another result."
+        text += f" {'all of yours' if suite.yours_total else 'the others'} does otherwise."
     agreeing = independent([one for one in state.candidates if one.passes and one.is_fresh])
     if len(agreeing) > 1:
         text += f" {len(agreeing)} {AGREE}"
@@ -91,6 +92,9 @@ def reason_passed(
     elif doubt == "constant":
         text += " But it gives the same result for every call that was tried, so it is unconfirmed."
         text += " An example with another result would tell."
+    elif doubt == "called" and (case := called_otherwise(state, best)) is not None:
+        text += f" But {head(case.source.removeprefix('assert '), 100)} calls it in a way that it"
+        text += " does not take, so it is unconfirmed. Say whether that test is right."
     elif doubt and len(agreeing) > 1:
         text += " But that others do the same could not be shown, so it is unconfirmed."
     elif doubt:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from core.answer_words import rests_on
 from core.answered import in_force
 from core.cancel import Cancel
+from core.doubt import doubt_now
 from core.errors import IllegalEvent, StorageError
 from core.events import (
     JUDGED,
@@ -88,13 +89,7 @@ class Weigher:
         if ended is None or ended.outcome not in JUDGED or not state.candidates:
             return []
         best = best_candidate(state)
-        doubt: Doubt = ended.doubt or ("alone" if state.ended_as == "unconfirmed" else "")
-        if best.broke is not None:
-            doubt = "breaks"
-        elif doubt == "breaks":
-            doubt = "alone"  # another program is the best by now
-        if state.vouched:
-            doubt = ""
+        doubt = doubt_now(state, best)
         passed: Outcome = "unconfirmed" if doubt else "passed"
         revised = VerdictRevised(
             outcome=passed if best.passes else "failed",

@@ -6,38 +6,23 @@ from pathlib import Path
 
 import pytest
 from builtin_play import builtin_services
+from confirm_runs import (
+    ALIKE,
+    ALONE,
+    BARE_GOAL,
+    DIFFER,
+    GOAL,
+    MORE_GOAL,
+    WRONG_TESTS,
+    names,
+    odd,
+    run,
+)
 from fake_ollama import Reply
 from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced
 
 from core.questions import questions
 from core.state import RunState
-
-GOAL = '''def add(a, b):
-    """The sum.
-
-    >>> add(2, 3)
-    5
-    >>> add(1, 0)
-    1
-    """
-'''
-BARE_GOAL = 'def add(a, b):\n    """The sum."""\n'
-MORE_GOAL = GOAL.replace("    >>> add(1, 0)\n    1\n", "")
-ALIKE = "def add(a, b):\n    return b + a\n"
-
-
-def odd(otherwise: int) -> str:
-    """Right for the user's cases, wrong from a = 3 on."""
-    return f"def add(a, b):\n    return a + b if a < 3 else {otherwise}\n"
-
-
-def run(folder: Path, small: Play, large: Play | None, goal: str = GOAL) -> RunState:
-    with builtin_services(folder, small, large) as services:
-        return carry_out(services, goal)
-
-
-def names(state: RunState) -> list[str]:
-    return [candidate.candidate for candidate in state.candidates]
 
 
 def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) -> None:
@@ -59,9 +44,11 @@ def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) 
         ("Add two numbers.\n\nassert add(2, 3) == 5\n", False),
         ("Add two numbers: the sum\n", True),
         ("Make it add, as in:\nassert add.of(2, 3) == 5\n", True),
+        ("Sums, so adding 2 to 3 gives 5\n", True),
+        ("Reverse a word, so 'abc' becomes 'cba'\n", True),
     ],
 )
-def test_a_plan_is_asked_for_where_the_goal_does_not_say_how_to_call_it(
+def test_a_plan_is_asked_for_where_the_goal_does_not_say_what_to_call_and_how(
     tmp_path: Path, goal: str, asked: bool
 ) -> None:
     large = Play(code=fenced(ALIKE))
@@ -114,6 +101,22 @@ def test_beside_a_single_case_of_the_users_another_program_must_do_the_same(tmp_
     assert (state.outcome, names(state)) == ("passed", ["c0", "d1", "d2"])
     assert state.finished is not None
     assert state.finished.candidate == "c0"
+
+
+def test_beside_a_single_case_a_larger_model_that_was_heard_once_leaves_it_open(
+    tmp_path: Path,
+) -> None:
+    large = Play(code=[fenced(WRONG), Reply(status=500, error="out of memory")])
+    state = run(tmp_path, Play(code=fenced(odd(7))), large, MORE_GOAL)
+    assert (state.outcome, state.finished and state.finished.doubt) == ("unconfirmed", "alone")
+
+
+def test_beside_a_single_case_that_cannot_be_compared_another_must_pass(tmp_path: Path) -> None:
+    goal = wrapped_goal().replace("    >>> len(add([1], []))\n    1\n", "")
+    state = run(tmp_path, Play(), Play(code=fenced(WRONG)), goal)
+    assert (state.outcome, names(state)) == ("unconfirmed", ["c0", "d1", "d2"])
+    state = run(tmp_path, Play(), Play(code=[fenced(WRONG), fenced(ALIKE)]), goal)
+    assert (state.outcome, names(state)) == ("passed", ["c0", "d1", "d2"])
 
 
 def test_the_small_model_alone_passes_by_a_single_case(tmp_path: Path) -> None:
@@ -199,10 +202,6 @@ def test_a_draft_that_two_others_contradict_is_outvoted(tmp_path: Path) -> None:
     assert (state.outcome, state.code) == ("passed", GOOD)
 
 
-ALONE = "But no second program confirms it. More examples would tell."
-DIFFER = "But programs differ where no case decides, so it is unconfirmed."
-
-
 @pytest.mark.parametrize(
     ("drafts", "reason"),
     [
@@ -244,80 +243,6 @@ def test_what_cannot_be_compared_is_confirmed_by_another_that_passes(tmp_path: P
     assert (state.outcome, names(state)) == ("passed", ["c0", "d1", "d2", "d3"])
 
 
-WRONG_TESTS = "```python\nassert add(1, 2) == 4\nassert add(0, 4) == 5\n```"
-OTHERWISE = "def add(a, b):\n    return sum((a, b))\n"
-
-
-def test_without_examples_two_models_programs_outvote_the_models_cases(tmp_path: Path) -> None:
-    small, large = Play(tests=WRONG_TESTS), Play(code=fenced(ALIKE))
-    state = run(tmp_path, small, large, BARE_GOAL)
-    assert state.finished is not None
-    assert (state.outcome, state.finished.candidate) == ("passed", "c0")
-    assert names(state) == ["c0", "d1"]
-    assert state.counted[0].source == "assert add(1, 2) == 3"
-    assert [case.source for case in state.cases if case.disputed] == [
-        "assert add(1, 2) == 4",
-        "assert add(0, 4) == 5",
-    ]
-    assert "Passes all 3 cases: 3 that several programs agree on." in state.finished.reason
-
-
-def test_without_examples_a_case_as_wrong_as_the_code_proves_nothing(tmp_path: Path) -> None:
-    tests = "```python\nassert add(3, 1) == 7\nassert add(1, 1) == 2\n```"
-    large = Play(code=[fenced(GOOD), fenced(ALIKE), fenced(OTHERWISE)])
-    state = run(tmp_path, Play(code=fenced(odd(7)), tests=tests), large, BARE_GOAL)
-    assert state.finished is not None
-    assert (state.outcome, state.finished.code) == ("passed", GOOD)
-    assert names(state) == ["c0", "d1", "d2", "d3"]
-
-
-@pytest.mark.parametrize("fourth", [GOOD, OTHERWISE])
-def test_without_examples_three_programs_of_one_model_are_enough(
-    tmp_path: Path, fourth: str
-) -> None:
-    small = Play(code=fenced(BROKEN), tests=WRONG_TESTS)
-    # The same program again is no further opinion.
-    large = Play(code=[fenced(code) for code in (GOOD, ALIKE, GOOD, fourth)])
-    state = run(tmp_path, small, large, BARE_GOAL)
-    assert state.outcome == ("passed" if fourth == OTHERWISE else "failed")
-    assert state.code == GOOD
-
-
-def test_without_examples_programs_that_agree_on_little_prove_nothing(tmp_path: Path) -> None:
-    tests = "```python\nassert add(3, 1) == 7\nassert add(1, 1) == 2\n```"
-    state = run(tmp_path, Play(code=fenced(odd(7)), tests=tests), Play(), BARE_GOAL)
-    assert (state.outcome, state.code) == ("failed", GOOD)
-    assert state.counted == ()
-
-
-def test_without_examples_what_cannot_be_compared_is_unconfirmed(tmp_path: Path) -> None:
-    tests = "```python\nassert sorted(add([2], [1])) == [1, 2]\nassert add([], []) in ([],)\n```"
-    state = run(tmp_path, Play(tests=tests), Play(), BARE_GOAL)
-    assert (state.outcome, names(state)) == ("unconfirmed", ["c0"])
-
-
-def test_without_examples_nothing_passes_that_no_two_agree_on(tmp_path: Path) -> None:
-    def off(by: int) -> str:
-        return fenced(f"def add(a, b):\n    return a + b + {by}\n")
-
-    others = Play(code=[off(by) for by in range(2, 9)], escalate=off(9))
-    state = run(tmp_path, Play(code=off(1), tests=WRONG_TESTS), others, BARE_GOAL)
-    assert state.finished is not None
-    # The larger model's first draft is what it holds to be best.
-    assert (state.outcome, state.finished.candidate) == ("failed", "d1")
-    assert names(state) == ["c0", "d1", "d2", "d3"]
-    assert "Add an example to the goal" in state.finished.reason
-    assert not state.escalations
-
-
-def test_without_examples_returning_nothing_alike_proves_nothing(tmp_path: Path) -> None:
-    goal = 'def hello(name):\n    """Print a greeting."""\n'
-    code = fenced("def hello(name):\n    print('Hi', name)\n")
-    tests = "```python\nassert hello('Ann') == 'Hello, Ann'\nassert hello('') == 'Hello, '\n```"
-    small, large = Play(code=code, tests=tests), Play(code=code, escalate=code)
-    assert run(tmp_path, small, large, goal).outcome == "failed"
-
-
 def test_a_draft_that_failed_is_not_asked_for_again(tmp_path: Path) -> None:
     small = Play(code=fenced(WRONG), tests=WRONG_TESTS)
     state = run(tmp_path, small, Play(code=Reply(status=500, error="out of memory")), BARE_GOAL)
@@ -331,117 +256,6 @@ def test_a_draft_of_the_small_model_in_the_larger_ones_place_is_executed(tmp_pat
     state = run(tmp_path, small, None, BARE_GOAL)
     assert names(state)[:2] == ["c0", "d1"]
     assert all(candidate.execution is not None for candidate in state.candidates)
-
-
-LAST_GOAL = '''def last(text):
-    """Whether the text ends in a letter that stands alone.
-
-    >>> last("apple pi e")
-    True
-    >>> last("apple pie")
-    False
-    """
-'''
-BREAKS = "def last(text):\n    return text[-1].isalpha() and not text[-2].isalpha()\n"
-BREAKS_TOO = "def last(text):\n    return not text[-2].isalpha() and text[-1].isalpha()\n"
-SOUND = "def last(text):\n    return text[-1:].isalpha() and not text[-2:-1].isalpha()\n"
-SOUND_TOO = "def last(text):\n    return text[-1:].isalpha() and text[-2:-1] in ('', ' ')\n"
-
-
-def of_last(folder: Path, small: str, *large: str) -> RunState:
-    drafts = [fenced(code) for code in large]
-    return run(folder, Play(code=fenced(small)), Play(code=drafts), LAST_GOAL)
-
-
-def test_two_sound_programs_come_before_one_that_breaks_off(tmp_path: Path) -> None:
-    state = of_last(tmp_path, BREAKS, SOUND, SOUND_TOO)
-    assert (state.outcome, state.code) == ("passed", SOUND)
-    first = state.candidates[0]
-    assert first.broke is not None
-    assert first.broke.call == "last('a')"
-    # What to give there is for nobody but the user to say.
-    assert first.passes
-    assert all(case.is_yours for case in state.cases)
-
-
-def test_a_program_that_breaks_off_as_an_example_does_is_sound(tmp_path: Path) -> None:
-    wants = (
-        '    >>> last("x")\n    Traceback (most recent call last):\n    IndexError: no\n    """\n'
-    )
-    goal = LAST_GOAL.removesuffix('    """\n') + wants
-    state = run(
-        tmp_path, Play(code=fenced(BREAKS)), Play(code=[fenced(BREAKS), fenced(BREAKS_TOO)]), goal
-    )
-    assert all(one.broke is None for one in state.candidates)
-
-
-def test_where_all_break_off_nothing_is_green(tmp_path: Path) -> None:
-    state = of_last(tmp_path, BREAKS, BREAKS_TOO)
-    assert state.finished is not None
-    assert (state.outcome, state.finished.doubt) == ("unconfirmed", "breaks")
-    assert names(state) == ["c0", "d1", "d2"]
-    said = "But on last('a') it breaks off, so it is unconfirmed: IndexError: string index out of"
-    assert said in state.finished.reason
-    assert "An example of that call would tell." in state.finished.reason
-    assert not state.skill
-
-
-def test_a_sound_program_comes_before_those_that_break_off(tmp_path: Path) -> None:
-    state = of_last(tmp_path, BREAKS, BREAKS_TOO, SOUND)
-    assert (state.outcome, state.code) == ("unconfirmed", SOUND)
-    assert state.finished is not None
-    assert DIFFER in state.finished.reason
-
-
-def test_a_draft_that_breaks_off_is_held_against_further_ones(tmp_path: Path) -> None:
-    state = of_last(tmp_path, "def last(text):\n    return None\n", BREAKS, BREAKS_TOO, SOUND)
-    assert names(state) == ["c0", "d1", "d2", "d3"]
-    assert (state.outcome, state.code) == ("unconfirmed", SOUND)
-
-
-PART_GOAL = '''def part(whole, items):
-    """Whether the list holds the items one after the other.
-
-    >>> part([2, 4, 3, 5, 7], [3, 7])
-    False
-    """
-'''
-NEVER = "def part(whole, items):\n    return items in whole\n"
-NEVER_TOO = "def part(whole, items):\n    return whole.count(items) > 0\n"
-PART = """def part(whole, items):
-    return any(whole[i : i + len(items)] == items for i in range(len(whole)))
-"""
-PART_TOO = """def part(whole, items):
-    places = range(len(whole) - len(items) + 1)
-    return any(all(whole[i + j] == items[j] for j in range(len(items))) for i in places)
-"""
-
-
-def of_part(folder: Path, *large: str) -> RunState:
-    drafts = [fenced(code) for code in large]
-    small = Play(code=fenced(NEVER), tests="```python\nassert part([1, 2], [3]) == False\n```")
-    return run(folder, small, Play(code=drafts), PART_GOAL)
-
-
-def test_programs_that_give_the_same_for_every_call_confirm_nothing(tmp_path: Path) -> None:
-    state = of_part(tmp_path, NEVER, NEVER_TOO)
-    assert state.finished is not None
-    assert (state.outcome, state.finished.candidate) == ("unconfirmed", "c0")
-    assert state.finished.doubt == "constant"
-    assert names(state) == ["c0", "d1", "d2"]
-    assert "the same result for every call that was tried" in state.finished.reason
-
-
-def test_two_that_tell_calls_apart_outvote_one_that_does_not(tmp_path: Path) -> None:
-    state = of_part(tmp_path, PART, PART_TOO)
-    assert (state.outcome, state.code) == ("passed", PART)
-
-
-def test_one_against_two_that_give_the_same_for_every_call_makes_none_of_them_green(
-    tmp_path: Path,
-) -> None:
-    state = of_part(tmp_path, NEVER_TOO, PART)
-    assert (state.outcome, state.code) == ("unconfirmed", NEVER)
 
 
 def test_every_second_draft_is_asked_for_in_other_words(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_who_comes_too_late_for_one_that_is_back_waits_for_its_next_slot() -> No
             client._parts.rotation.lost(endpoint.id, Effect.OPEN, "down")
         with ThreadPoolExecutor(5) as pool:
             calls = [pool.submit(ask, client) for _ in range(5)]
-            assert first.wait(lambda: len(first.chats) + len(second.chats) == 2, 10)
+            assert wait_for(lambda: len(first.chats) + len(second.chats) == 2, 10)
             # The other three have waited for a cooldown that is over, and the servers are full.
             assert wait_for(lambda: client.status()[1].waiting == 3, 5)
             gate.set()

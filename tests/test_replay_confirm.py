@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 from builtin_play import PlayedBuiltin
+from confirm_runs import ALIKE, BARE_GOAL, GOAL, MORE_GOAL, WRONG_TESTS, odd
 from endpoint_helpers import dead_url
 from fake_ollama import FakeOllama
-from play import GOOD, Play, fenced
-from test_confirm import (
-    ALIKE,
-    BARE_GOAL,
+from play import GOOD, WRONG, Play, fenced
+from test_confirm_doubts import (
     BREAKS,
-    GOAL,
     LAST_GOAL,
+    NEVER,
+    NEVER_TOO,
+    PART,
+    PART_GOAL,
     SOUND,
     SOUND_TOO,
-    WRONG_TESTS,
-    odd,
 )
 from test_replay import Bench, Kept, essence
 
@@ -105,6 +105,38 @@ def test_broken_off_where_a_program_breaks_off_it_ends_the_same(
             opened.close()
             assert essence(state) == essence(whole), name
             assert [one.broke for one in state.candidates] == broke
+
+
+@pytest.mark.parametrize(
+    ("goal", "code", "drafts", "stops"),
+    [
+        (MORE_GOAL, GOOD, (WRONG, ALIKE), ("votes-d1", "votes-d2")),
+        (PART_GOAL, NEVER, (NEVER_TOO, PART), ("values-d1", "values-d2")),
+    ],
+    ids=["a single example", "the same for every call"],
+)
+def test_broken_off_where_a_further_program_is_asked_for_it_ends_the_same(
+    tmp_path: Path,
+    sandbox: Sandbox,
+    goal: str,
+    code: str,
+    drafts: tuple[str, str],
+    stops: tuple[str, str],
+) -> None:
+    with played(code, *drafts) as models:
+        opened = bench(tmp_path / "whole", models, sandbox, goal)
+        recorded: dict[str, Json] = {}
+        whole = opened.go(Kept(recorded))
+        opened.close()
+        assert [one.candidate for one in whole.candidates] == ["c0", "d1", "d2"]
+        for name in stops:
+            opened = bench(tmp_path / name, models, sandbox, goal)
+            kept: dict[str, Json] = {}
+            stop = list(recorded).index(name)
+            assert opened.go(Kept(kept, stop, late=True)).outcome is None
+            state = opened.go(Kept(kept))
+            opened.close()
+            assert essence(state) == essence(whole), name
 
 
 def test_broken_off_when_no_case_is_left_it_ends_the_same(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from core.errors import ModelAnswerError
+from core.reading.owntests import without_asserts
 from core.replies import extract_code
 
 ADD = "def add(a, b):\n    return a + b\n"
@@ -101,6 +102,12 @@ def test_code_comes_out_unchanged(shape: str, code: str, line_end: str) -> None:
 )
 def test_odd_shapes(text: str, code: str) -> None:
     assert extract_code(text, "add").code == code
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_every_kind_of_line_end_is_one(end: str) -> None:
+    reply = "def add(a, b):\n    return a + b\n\n# t\nassert add(1, 1) == 2\n".replace("\n", end)
+    assert without_asserts(extract_code(reply, "add").code) == "def add(a, b):\n    return a + b\n"
 
 
 def test_helpers_in_other_fences_are_joined_and_usage_is_not() -> None:

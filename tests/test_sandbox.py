@@ -234,7 +234,10 @@ def test_four_at_once_from_threads(run: Run) -> None:
 GIVES = """
 class Odd:
     def __repr__(self):
-        return "odd  indeed"
+        return "5"
+
+class Number(int):
+    pass
 
 seen = []
 
@@ -244,20 +247,35 @@ def give(kind):
         return [][1]
     if kind == "end":
         raise SystemExit
-    return {"text": "a  b", "long": "x" * 400, "odd": Odd(), "count": len(seen)}.get(kind)
+    values = {"text": "a  b", "long": "x" * 400, "odd": Odd(), "within": [Odd(), 3]}
+    values |= {"infinite": [float("inf")], "subclass": Number(5), "none yet": set()}
+    values |= {"mixed": {"k": (1, -2.5, None, {True}, b"x")}, "count": len(seen)}
+    return values.get(kind)
 """
 
 
 def test_an_expression_in_place_of_a_case_tells_its_value(run: Run) -> None:
-    kinds = ("text", "long", "odd", "none", "count", "count", "break", "end", "text")
-    execution = run(GIVES, *(f"give({kind!r})" for kind in kinds))
+    expected = {
+        "text": "'a  b'",
+        "mixed": "{'k': (1, -2.5, None, {True}, b'x')}",
+        "none": "None",
+        "count": "1",  # each call is the first
+        "long": "",
+        "odd": "",
+        "within": "",
+        "infinite": "",
+        "subclass": "",
+        "none yet": "set()",
+    }
+    calls = [f"give({kind!r})" for kind in expected]
+    execution = run(GIVES, *calls, "give('text');")
     told = [(case.result, case.message) for case in execution.cases]
-    assert told[0] == told[8] == ("passed", "'a  b'")
-    assert told[1] == ("passed", "'" + "x" * 298 + "…")
-    assert told[2] == ("passed", "odd  indeed")
-    assert told[3] == ("passed", "None")
-    assert told[4] == told[5] == ("passed", "1")  # each call is the first
-    assert told[6][0] == "error"
-    assert told[6][1].startswith("IndexError: list index out of range (solution.py line 11: ")
-    assert told[7][0] == "error"
+    assert told == [("passed", value) for value in (*expected.values(), "'a  b'")]
+
+
+def test_an_expression_that_breaks_off_says_where(run: Run) -> None:
+    execution = run(GIVES, "give('break')", "give('end')", "give('text')", "nobody()", "2 +")
+    assert [case.result for case in execution.cases] == [*["error"] * 2, "passed", *["error"] * 2]
+    message = execution.cases[0].message
+    assert message.startswith("IndexError: list index out of range (solution.py line 14: ")
     assert execution.status != "passed"

@@ -25,7 +25,7 @@ _MEANT = re.compile(r"\b(?:raise|assert|exit)\b")
 # goal means such input is open.
 _OTHER = re.compile(
     r"(?:MemoryError|SystemExit|KeyError(?!: ['\"](?:pop from an empty|popitem)))\b"
-    r"|ValueError: (?:.* not in \w+|sub(?:string|section) not found)"
+    r"|ValueError: (?:.* not in \w+|sub(?:string|section) not found)$"
 )
 
 
@@ -36,7 +36,9 @@ def broke_off(result: CaseResult) -> str:
     off.
     """
     where = _WHERE.search(result.message) if result.result == "error" else None
-    if where is None or _MEANT.search(where[1]) or _OTHER.match(result.message):
+    if where is None or _MEANT.search(where[1]):
+        return ""
+    if _OTHER.match(result.message[: where.start()].rstrip()):  # not the line, which has words too
         return ""
     return result.message
 
@@ -46,10 +48,10 @@ def fair(calls: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
 
     Open is whether it means what is empty (of right programs for half of the benchmark's tasks four
     break off there, one or two on any other call), tuples of another length, tables that are not
-    square, equal arguments, arguments or texts in a list that are not as long as each other, other
-    fields of a dict, anything else where a number stands beside a sequence or a text beside a dict,
-    another text where texts are more than words, or a longer one where each is a letter: only where
-    one of `known` has it too.
+    square, equal arguments, arguments of other lengths where the known ones are as long as each
+    other, texts in a list that are not, other fields of a dict, anything else where a number stands
+    beside a sequence or a text beside a dict, another text where texts are more than words, or a
+    longer one where each is a letter: only where one of `known` has it too.
     """
     rows = [row for call in known if (row := _arguments(call)) is not None]
     usual = _usual(rows)

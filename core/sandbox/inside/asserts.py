@@ -1,8 +1,12 @@
-"""Compile a case so that a failing `assert` says what it got and what it expected."""
+"""Compile a case so that a failing `assert` says what it got and what it expected.
+
+A case may also be one expression: then it says what that gives.
+"""
 
 from __future__ import annotations
 
 import ast
+from cmath import isfinite
 from collections.abc import Callable
 from types import CodeType
 
@@ -32,6 +36,32 @@ def compile_case(source: str, filename: str, *, checked: bool = False) -> CodeTy
     """
     tree = _Explained(source, checked).visit(ast.parse(source, filename))
     return compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
+
+
+def compile_expression(source: str, filename: str) -> CodeType:
+    """`source`, which is one expression, to be evaluated. Raises as `compile_case` does."""
+    (statement,) = ast.parse(source, filename).body
+    assert isinstance(statement, ast.Expr)
+    return compile(ast.Expression(statement.value), filename, "eval", dont_inherit=True)
+
+
+def literal(value: Any) -> str:
+    """The Python source of a value that is a literal, in at most 300 characters; else ''.
+
+    Never what an object says of itself: it might call itself 5.
+    """
+    text = repr(value) if _is_plain(value) else ""
+    return text if len(text) <= _LIMIT else ""
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is dict:
+        return all(map(_is_plain, (*value, *value.values())))
+    if type(value) in (list, tuple, set):
+        return all(map(_is_plain, value))
+    if type(value) in (float, complex):
+        return isfinite(value)
+    return value is None or type(value) in (bool, int, str, bytes)
 
 
 def explain(text: str, operator: str, swapped: bool, values: tuple[Any, ...], note: Any) -> str:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from . import limits, telling
-from .asserts import EXPLAIN, compile_case, decide, explain, show
+from .asserts import EXPLAIN, compile_case, compile_expression, decide, explain, literal
 from .look import Look, look, visible
 from .peer import Peer
 from .remote import OPERATIONS, RemoteMeta
@@ -139,7 +139,7 @@ def attempt(
 ) -> dict[str, Any]:
     """The report of the case; `gone` or `late` where the candidate broke off or took too long.
 
-    The message of one that passes is '', or the value of a case that asks for one.
+    The message of one that passes is '', or what `literal` tells of the value that a case asks for.
     `judge` is None for a task without a candidate. `imported` is called once the candidate's
     module has been executed. `deadline` 0 leaves the time to somebody else.
     """
@@ -205,7 +205,7 @@ def _execute(task: Task, judge: Judge | None, looked: Look, found: dict[str, Any
     if not looked.pure:
         sys.modules[_CASE_MODULE] = type(sys)(_CASE_MODULE)
     if looked.asks:
-        return show(eval(compile(task.source, task.name, "eval", dont_inherit=True), namespace))
+        return literal(eval(compile_expression(task.source, task.name), namespace))
     failed: list[str] = []
 
     def explained(*arguments: Any) -> str:
