@@ -12,11 +12,11 @@ from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Answer
 from bench.humaneval_seed import seed
 from core.errors import AppError
 from core.events import Role
-from core.packet import code_stub
 from core.prompts import render
 from core.replies import extract_plan
 from core.services import Services
 from core.state import CandidateState, RunState, fold
+from core.stub import code_stub
 from core.suite import counts
 
 Arm = Callable[[Services, str], Answer]

@@ -14,11 +14,12 @@ from bench.humaneval_calls import Asking, code_in
 from bench.humaneval_records import Answer
 from core.cancel import Cancel
 from core.events import Case, ExecutionFinished
-from core.packet import MAX_STRATEGY, code_stub, escalation_prompt, first_error, head
+from core.packet import MAX_STRATEGY, escalation_prompt, first_error, head
 from core.prompts import render
 from core.replies import Plan, extract_plan
 from core.services import Services
 from core.state import CandidateState, RunState
+from core.stub import code_stub
 from core.suite import cases_from_replies, counts
 
 ATTEMPTS = 3

@@ -51,12 +51,13 @@ class StepFailed(AppError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a model said, and who said it."""
+    """What a model said, and who said it; `begun`: what it went on from."""
 
     text: str
     model: str
     endpoint: str
     finish_reason: str
+    begun: str = ""
 
 
 def recorded(writer: Writer, steps: Steps, name: str, work: Callable[[], Json]) -> Json:
@@ -99,11 +100,13 @@ def ask(
     role: Role,
     purpose: str,
     prompt: Callable[[], str],
+    begin: Callable[[], str],
     temperature: float,
     max_tokens: int,
     cancel: Cancel,
 ) -> Answer:
-    """The role's answer to `prompt()`, recorded as step `name`.
+    """The role's answer to `prompt()`, recorded as step `name`; a model that can go on from there
+    has it begun with `begin()`.
 
     `temperature` from 0 (repeatable) to 2; `max_tokens` bounds the reply. Raises Cancelled once
     `cancel` is set, or StepFailed when no endpoint could answer.
@@ -112,6 +115,7 @@ def ask(
     def work() -> Json:
         request = Request(
             messages=(Message(role="user", content=prompt()),),
+            begin=begin(),
             temperature=temperature,
             max_tokens=max_tokens,
             run=writer.run_id,
@@ -134,7 +138,9 @@ def _answer(
     while True:
         call = f"{name}.{writer.epoch}.{number}"
         text = request.messages[0].content
-        writer.write(PromptWritten(call=call, role=role, purpose=purpose, text=text))
+        writer.write(
+            PromptWritten(call=call, role=role, purpose=purpose, text=text, begin=request.begin)
+        )
         try:
             reply = _call(writer, client, call, role, request, cancel)
         except StreamInterrupted:
@@ -147,6 +153,7 @@ def _answer(
             model=reply.model,
             endpoint=reply.endpoint,
             finish_reason=reply.finish_reason,
+            begun=reply.begun,
         )
 
 

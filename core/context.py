@@ -15,7 +15,7 @@ from core.errors import ModelAnswerError
 from core.events import CandidateWritten, Role
 from core.reading.loops import repeats_itself
 from core.reading.owntests import without_asserts
-from core.replies import Plan, extract_code
+from core.replies import Plan, extract_code, whole_reply
 from core.sandbox import Sandbox
 from core.sandbox.packages import Packages
 from core.state import RunState
@@ -86,6 +86,7 @@ class Context:
         *,
         temperature: float,
         max_tokens: int,
+        begin: Callable[[], str] = lambda: "",
         purpose: str = "",
         cancel: Cancel | None = None,
     ) -> Answer:
@@ -101,6 +102,7 @@ class Context:
             role=role,
             purpose=purpose or name,
             prompt=prompt,
+            begin=begin,
             temperature=temperature,
             max_tokens=max_tokens,
             cancel=cancel or self.writer.cancel,
@@ -113,6 +115,7 @@ class Context:
         prompt: Callable[[], str],
         *,
         temperature: float,
+        begin: Callable[[], str] = lambda: "",
         cancel: Cancel | None = None,
     ) -> tuple[Answer, str]:
         """An answer and the code in it, without tests of its own; one that was cut off, and not
@@ -127,15 +130,17 @@ class Context:
                 name if number == 0 else f"{name}-room-{number}",
                 role,
                 prompt,
+                begin=begin,
                 temperature=temperature,
                 max_tokens=room * MORE_ROOM**number,
                 purpose=name.split("-")[0],
                 cancel=cancel,
             )
+            text = whole_reply(answer.begun, answer.text, answer.finish_reason)
             try:
-                found = extract_code(answer.text, wanted, finish_reason=answer.finish_reason)
+                found = extract_code(text, wanted, finish_reason=answer.finish_reason)
             except ModelAnswerError:
-                return answer, answer.text
+                return answer, text
             if not found.truncated or repeats_itself(answer.text):
                 break
         return answer, without_asserts(found.code)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from core.context import Context
 from core.dispute import settle
-from core.packet import code_prompt
+from core.stub import code_begin, code_prompt
 from core.testing import execute
 from core.tools import Skill, offer
 
@@ -59,6 +59,8 @@ def write_draft(context: Context, number: int, skills: Sequence[Skill]) -> str:
             context.plan_for("escalation"),
             in_other_words=bool(wording),
         ),
+        # In other words it also begins by itself: programs that differ more tell more.
+        begin=lambda: "" if wording else code_begin(context.state()),
         temperature=min(turn * TEMPERATURE_STEP, HIGHEST_TEMPERATURE),
     )
     context.write_candidate(0, answer, code, name=name)

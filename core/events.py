@@ -176,12 +176,16 @@ class ToolsFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptWritten:
-    """The whole text that a model is about to be asked, once per call."""
+    """The whole text that a model is about to be asked, once per call.
+
+    `begin`: how its reply is begun for it, where it is one that can go on from there.
+    """
 
     call: str
     role: Role
     purpose: str
     text: str
+    begin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

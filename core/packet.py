@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import ast
-import re
-import textwrap
 from collections.abc import Sequence
 
 from core.events import Case, ExecutionFinished
 from core.failures import kind
 from core.inputs import told
 from core.prompts import render
-from core.reading.parameters import parameters
-from core.reading.plans import extract_plan
 from core.reading.pysource import DEFINITIONS, parse
 from core.state import CandidateState, RunState
-from core.suite import cases_from_goal
 
 MAX_FAILURES = 3
 MAX_STRATEGY = 2500
@@ -26,41 +21,6 @@ HINTS = {
     "name": "A name is missing: import or define everything that the code uses.",
 }
 """What a model is told besides, by kind of failure."""
-
-
-def code_prompt(state: RunState, tools: str, strategy: str, *, in_other_words: bool = False) -> str:
-    """What a model is asked that writes the code afresh; `strategy` '' leaves the plan out.
-
-    `in_other_words` the same is asked for, which makes a model's mistakes more independent.
-    """
-    return render(
-        "code",
-        stub=code_stub(state.goal, state.name, state.signature),
-        strategy=head(strategy, MAX_STRATEGY),
-        tools=tools,
-        in_other_words=in_other_words,
-        **surroundings(state),
-    )
-
-
-def code_stub(goal: str, name: str, signature: str) -> str:
-    """The goal as the beginning of the code: small models complete better than they follow orders.
-
-    A goal that is code itself stays as it is. Without a signature the goal's examples tell how many
-    parameters there are.
-    """
-    if re.search(r"^\s*(?:async def|def|class) \w", goal, re.MULTILINE):
-        return goal
-    line = signature.strip().rstrip(":") or f"def {name}({_parameters(goal, name)})"
-    text = re.sub(r"(?<=[.;:]) +(?=[A-Z])", "\n", goal)  # a sentence a line
-    quoted = text.replace("\\", "\\\\").replace('"""', "'''")
-    indented = textwrap.indent(quoted, "    ").lstrip()
-    return f'{line}:\n    """{indented}"""'
-
-
-def _parameters(goal: str, name: str) -> str:
-    cases = cases_from_goal(goal, extract_plan("", goal))
-    return ", ".join(parameters([case.source for case in cases], name)) or "..."
 
 
 def head(text: str, limit: int) -> str:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from core.context import Context
 from core.errors import Cancelled
 from core.events import PackagesAwaited, PackagesOffered, StrategyWritten, ToolsFound
-from core.packet import code_prompt, surroundings
+from core.packet import surroundings
 from core.prompts import render
 from core.reading.parameters import parameters
 from core.replies import Plan, extract_plan
 from core.steps import Leaving
+from core.stub import code_begin, code_prompt
 from core.suite import cases_from_goal
 from core.tools import Skill, offer
 
@@ -107,6 +108,7 @@ def write_code(context: Context, skills: Sequence[Skill]) -> str:
                 "code",
                 "generator",
                 lambda: code_prompt(context.state(), offer(skills), context.plan_for("generator")),
+                begin=lambda: code_begin(context.state()),
                 temperature=0.0,
                 cancel=context.writer.race,
             )

@@ -24,10 +24,12 @@ __all__ = [
     "extract_plan",
     "extract_scores",
     "extract_verdict",
+    "whole_reply",
 ]
 
 # A fence that does not stand alone on its line: "Here it is: ```python ... ```".
 _INLINE_FENCE = re.compile(r"`{3,}")
+_ANY_FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*(\w*)", re.MULTILINE)
 _INLINE_START = re.compile(r"(?:python3?\b|py\b)?[ \t]*\n?")
 _MOST_INLINE = 50
 
@@ -70,6 +72,18 @@ def extract_code(text: str, wanted: str | None = None, *, finish_reason: str = "
         f"The model's reply holds no Python code. It begins with: {shown!r}. "
         "Ask again, or give this role a model that is better at code."
     )
+
+
+def whole_reply(begun: str, text: str, finish_reason: str) -> str:
+    """The reply of a model that was to go on from the open block of code `begun`.
+
+    It has ignored that where the first fence in `text` opens a block of its own. One that ended
+    without a closing fence meant its block to end there.
+    """
+    fence = _ANY_FENCE.search(text)
+    if not begun or not text.strip() or (fence is not None and fence[1]):
+        return text
+    return begun + text + ("\n```\n" if fence is None and finish_reason == "stop" else "")
 
 
 class _Reading:

@@ -32,6 +32,11 @@ def fenced(code: str) -> str:
     return f"Here it is:\n\n```python\n{code}```\n"
 
 
+def asked(body: dict[str, Any]) -> str:
+    """What the model is asked; the reply that may have been begun for it is ignored here."""
+    return str(next(one["content"] for one in body["messages"] if one["role"] == "user"))
+
+
 Answer = str | Reply
 Lines = Answer | Sequence[Answer]
 
@@ -50,7 +55,7 @@ class Play:
     prompts: list[str] = field(default_factory=list)
 
     def __call__(self, body: dict[str, Any]) -> Answer:
-        prompt = body["messages"][-1]["content"]
+        prompt = asked(body)
         purpose = next(p for mark, p in MARKS.items() if mark in prompt)
         lines: Lines = getattr(self, purpose)
         turn = self.asked.count(purpose)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fake_ollama import FakeOllama
-from play import GOOD, WRONG, Play, carry_out, fenced, follow, services
+from play import GOOD, WRONG, Play, asked, carry_out, fenced, follow, services
 
 from core import events as ev
 from core.services import Services
@@ -107,7 +107,7 @@ class Answering(Play):
     seen: RunState
 
     def __call__(self, body: dict[str, Any]) -> Any:
-        if body["messages"][-1]["content"].startswith("The code below"):
+        if asked(body).startswith("The code below"):
             (running,) = self.opened.log.open_runs()
             self.seen = self.opened.answers.give(running, "g2", "no")
         return super().__call__(body)

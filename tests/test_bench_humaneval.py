@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from fake_ollama import FakeOllama
-from play import fenced
+from play import asked, fenced
 
 from bench import humaneval, humaneval_records
 from bench.humaneval_arms import ARMS
@@ -356,7 +356,7 @@ REPLIES = {
 
 # No capsys below: the durable layer keeps the stderr that it finds at its first start.
 def script(body: dict[str, Any]) -> str:
-    prompt = body["messages"][-1]["content"]
+    prompt = asked(body)
     return next(reply for mark, reply in REPLIES.items() if mark in prompt)
 
 

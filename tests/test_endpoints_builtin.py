@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from endpoint_helpers import MODEL, Recorder, ask, client_for, dead_url
+from endpoint_helpers import HELLO, MODEL, Recorder, ask, client_for, dead_url
 from fake_ollama import FakeOllama, Reply
 
 from core.cancel import Cancel
@@ -84,3 +86,20 @@ def test_a_builtin_that_cannot_be_had_says_what_else_was_tried() -> None:
                 ask(client)
             assert str(caught.value).startswith("The disk is full. Free 500 MB. Can't reach")
             assert dead in str(caught.value)
+
+
+def test_only_the_builtin_goes_on_from_a_reply_that_was_begun() -> None:
+    request = replace(HELLO, begin="Once upon ")
+    with FakeOllama(script=["a time"], ollama=False) as inside, FakeOllama(script=["Well"]) as own:
+        watcher = Recorder()
+        with client_for(dead_url(), builtin=FakeBuiltin(inside.url)) as client:
+            reply = ask(client, request=request, watcher=watcher)
+        with client_for(own.url) as client:
+            other = ask(client, request=request)
+    assert (reply.begun, reply.text) == ("Once upon ", "a time")
+    assert "".join(watcher.of("token")) == "Once upon a time"
+    assert inside.chats[0]["messages"][-1] == {"role": "assistant", "content": "Once upon "}
+    asked = len(request.messages[0].content)
+    assert watcher.of("sent")[-1]["characters"] == asked + len("Once upon ")
+    assert (other.begun, other.text) == ("", "Well")
+    assert [one["role"] for one in own.chats[0]["messages"]] == ["user"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fake_ollama import FakeOllama, Reply
-from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced, follow, services
+from play import BROKEN, GOOD, WRONG, Play, asked, carry_out, fenced, follow, services
 
 from core.durable import Durable
 from core.endpoints import Client, Request
@@ -250,7 +250,7 @@ def test_a_cut_off_reply_is_asked_for_again_with_more_room(
     rooms = [
         body["options"]["num_predict"]
         for body in server.chats
-        if body["messages"][-1]["content"].startswith("Complete this")
+        if asked(body).startswith("Complete this")
     ]
     assert rooms == [1536, 3072]
 

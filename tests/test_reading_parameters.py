@@ -2,7 +2,6 @@
 
 import pytest
 
-from core.packet import code_stub
 from core.reading.parameters import parameters
 
 
@@ -30,10 +29,3 @@ from core.reading.parameters import parameters
 )
 def test_parameters_by_what_calls_give(sources: list[str], expected: list[str]) -> None:
     assert list(parameters(sources, "f")) == expected
-
-
-def test_the_beginning_of_the_code_has_as_many_parameters_as_the_examples() -> None:
-    goal = "Count how often a letter occurs.\nassert count('aba', 'a') == 2"
-    assert code_stub(goal, "count", "").startswith("def count(text1, text2):\n")
-    assert code_stub("Count letters.", "count", "").startswith("def count(...):\n")
-    assert code_stub(goal, "count", "def count(where, what)").startswith("def count(where, what):")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fake_ollama import FakeOllama
-from play import GOOD, WRONG, Play, fenced
+from play import GOOD, WRONG, Play, asked, fenced
 
 from core.config import Config
 from core.context import Context, Ports
@@ -66,7 +66,7 @@ class Story(Play):
     """Says the same to the same question, however often it is asked."""
 
     def __call__(self, body: dict[str, Any]) -> Any:
-        prompt = body["messages"][-1]["content"]
+        prompt = asked(body)
         if prompt.startswith("The code below"):
             self.asked.append("escalate")
             return mending(prompt)

@@ -13,7 +13,7 @@ from builtin_play import PlayedBuiltin
 from confirm_runs import ALIKE, BARE_GOAL, GOAL, MORE_GOAL, WRONG_TESTS, odd
 from endpoint_helpers import dead_url
 from fake_ollama import FakeOllama
-from play import GOOD, WRONG, Play, fenced
+from play import GOOD, WRONG, Play, asked, fenced
 from test_confirm_doubts import (
     BREAKS,
     LAST_GOAL,
@@ -39,7 +39,7 @@ class Drafts(Play):
 
     def __call__(self, body: dict[str, Any]) -> Any:
         answer = super().__call__(body)
-        first = body["messages"][-1]["content"].startswith("Complete this")
+        first = asked(body).startswith("Complete this")
         return answer if first or answer != self.code else fenced(self.other)
 
 

@@ -13,7 +13,7 @@ import pytest
 from fake_ollama import FakeOllama, Reply
 from hypothesis import given
 from hypothesis import strategies as st
-from play import GOOD, WRONG, Play, fenced, follow, services
+from play import GOOD, WRONG, Play, asked, fenced, follow, services
 
 from core.endpoints import EndpointStatus, RoleStatus
 from core.events import Role
@@ -91,7 +91,7 @@ class Turns(Play):
     by_temperature: dict[float, str | Reply]
 
     def __call__(self, body: dict[str, Any]) -> str | Reply:
-        prompt = body["messages"][-1]["content"]
+        prompt = asked(body)
         if prompt.startswith("Complete this"):
             self.asked.append("code")
             self.prompts.append(prompt)

@@ -29,12 +29,16 @@ _log = logging.getLogger("core.endpoints")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a request goes. `context_size` in tokens is what an Ollama server is told to use."""
+    """Where a request goes. `context_size` in tokens is what an Ollama server is told to use.
+
+    `continues`: it goes on from a last message that is the reply's beginning.
+    """
 
     endpoint: EndpointConfig
     model: str
     context_size: int
     keep_alive: str | int
+    continues: bool = False
 
 
 def send(
@@ -54,6 +58,8 @@ def send(
     or StreamInterrupted when a token had been given already, or Cancelled.
     """
     began = time.monotonic()
+    begin = request.begin if target.continues else ""
+    request = request.begun() if begin else request
     try:
         kind = kinds.resolve(target.endpoint, cancel, deadlines)
     except EndpointError:
@@ -61,7 +67,7 @@ def send(
         raise
     context_size = target.context_size if kind == "ollama" else 0
     _announce(target, request, context_size, watcher)
-    reading = _Reading(watcher, began, accepted)
+    reading = _Reading(watcher, began, accepted, begin)
     try:
         _read(http, kind, target, request, reading, deadlines.since(began), cancel)
     except EndpointError as error:
@@ -108,9 +114,12 @@ def _read(
 
 
 class _Reading:
-    """A reply so far."""
+    """A reply so far; the watcher is told `begin` before what the server says."""
 
-    def __init__(self, watcher: Watcher, began: float, accepted: Callable[[], None]) -> None:
+    def __init__(
+        self, watcher: Watcher, began: float, accepted: Callable[[], None], begin: str
+    ) -> None:
+        self._begin = begin
         self._watcher = watcher
         self._accepted = accepted
         self._began = began
@@ -139,8 +148,8 @@ class _Reading:
         tokens_in, tokens_out = self._tokens
         self._tokens = (chunk.tokens_in or tokens_in, chunk.tokens_out or tokens_out)
         if chunk.text:
+            self._watcher.token(chunk.text if self.text else self._begin + chunk.text)
             self.text.append(chunk.text)
-            self._watcher.token(chunk.text)
 
     def reply(self, target: Target, request: Request, context_size: int) -> Reply:
         """The whole reply; `attempts` are the caller's to add."""
@@ -148,6 +157,7 @@ class _Reading:
         tokens_in, tokens_out = self._tokens
         return Reply(
             text="".join(self.text),
+            begun=self._begin,
             model=target.model,
             endpoint=target.endpoint.url,
             tokens_in=tokens_in,

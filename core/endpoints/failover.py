@@ -133,7 +133,9 @@ class Failover:
             began = self._clock()  # waiting for it to arrive is not part of the call
             call.due = began + call.config.timeouts.total_s
             try:
-                return self._send(call, EndpointConfig(url=url, kind="openai"), model)
+                return self._send(
+                    call, EndpointConfig(url=url, kind="openai"), model, continues=True
+                )
             except EndpointError as error:
                 call.note(url, model, error, self._clock() - began, 0.0)
                 fault = faults.fault_of(error)
@@ -149,6 +151,8 @@ class Failover:
         endpoint: EndpointConfig,
         model: str,
         accepted: Callable[[], None] = lambda: None,
+        *,
+        continues: bool = False,
     ) -> Reply:
         limits = call.config.timeouts
         reply = attempt.send(
@@ -159,6 +163,7 @@ class Failover:
                 model=model,
                 context_size=call.config.context_size(model),
                 keep_alive=call.config.keep_alive,
+                continues=continues,
             ),
             call.request,
             deadlines=Deadlines(

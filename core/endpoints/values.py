@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from core.cancel import Cancel
@@ -29,7 +29,8 @@ class Request:
     `think`: whether, or how much ("low", "medium", "high"), a model that can think does; None
     leaves it to the server, and a model that can't is asked without. `format` is "json" or a JSON
     schema that the reply must follow. `run` is the run that asks: where calls must wait, runs are
-    served in turn.
+    served in turn. `begin` is how the reply begins where the model can be made to go on from there;
+    others are asked without it, and begin by themselves.
     """
 
     messages: tuple[Message, ...]
@@ -40,6 +41,13 @@ class Request:
     think: bool | str | None = None
     format: Literal["json"] | Mapping[str, Any] | None = None
     run: str | None = None
+    begin: str = ""
+
+    def begun(self) -> Request:
+        """The request with its reply begun, as the last message."""
+        return replace(
+            self, messages=(*self.messages, Message(role="assistant", content=self.begin))
+        )
 
     @property
     def characters(self) -> int:
@@ -69,7 +77,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A whole reply. Token counts are the server's own, 0 when it gave none.
+    """A whole reply. Token counts are the server's own, 0 when it gave none. `begun` is what it was
+    begun with and goes on from, '' when the server began it.
 
     `seconds` and `first_token_s` are of the attempt that succeeded; `attempts` are those that
     failed before it. `context_size` is in tokens, 0 when the server decides. `prompt_truncated`:
@@ -88,6 +97,7 @@ class Reply:
     attempts: tuple[Attempt, ...]
     context_size: int
     prompt_truncated: bool
+    begun: str = ""
 
 
 class Watcher(Protocol):
