@@ -13,6 +13,7 @@ from core.embedded import LARGE
 from core.endpoints import Client
 from core.errors import ModelAnswerError
 from core.events import CandidateWritten, Role
+from core.reading.imports import with_imports
 from core.reading.loops import repeats_itself
 from core.reading.owntests import without_asserts
 from core.replies import Plan, extract_code, whole_reply
@@ -118,8 +119,9 @@ class Context:
         begin: Callable[[], str] = lambda: "",
         cancel: Cancel | None = None,
     ) -> tuple[Answer, str]:
-        """An answer and the code in it, without tests of its own; one that was cut off, and not
-        because it went on and on, is asked for again with more room.
+        """An answer and the code in it, without tests of its own, with the imports that it lacks.
+
+        One that was cut off, and not because it went on and on, is asked for again with more room.
 
         An answer without any code comes back as it is: executed, it fails, and says why.
         """
@@ -143,7 +145,7 @@ class Context:
                 return answer, text
             if not found.truncated or repeats_itself(answer.text):
                 break
-        return answer, without_asserts(found.code)
+        return answer, with_imports(without_asserts(found.code))
 
     def write_candidate(self, attempt: int, answer: Answer, code: str, *, name: str = "") -> str:
         """Put a version of the code into the log; its id, 'c' and the attempt unless `name`d."""
