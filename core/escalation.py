@@ -21,7 +21,7 @@ from core.failures import kind
 from core.packet import error_signature, escalation_prompt, first_error
 from core.programs import same_program
 from core.state import CandidateState
-from core.stub import code_begin, code_prompt
+from core.stub import code_prompt
 from core.testing import execute
 from core.tools import Skill, offer
 from core.verdict import best_candidate
@@ -125,7 +125,6 @@ def _try(
                 if fresh
                 else escalation_prompt(context.state(), best, offer(skills))
             ),
-            begin=lambda: code_begin(context.state()) if fresh else "",
             # Each further attempt may look further afield.
             temperature=FRESH_TEMPERATURE if fresh else 0.2 * attempt,
         )

@@ -13,7 +13,7 @@ from core.prompts import render
 from core.reading.parameters import parameters
 from core.replies import Plan, extract_plan
 from core.steps import Leaving
-from core.stub import code_begin, code_prompt
+from core.stub import code_prompt
 from core.suite import cases_from_goal
 from core.tools import Skill, offer
 
@@ -108,7 +108,6 @@ def write_code(context: Context, skills: Sequence[Skill]) -> str:
                 "code",
                 "generator",
                 lambda: code_prompt(context.state(), offer(skills), context.plan_for("generator")),
-                begin=lambda: code_begin(context.state()),
                 temperature=0.0,
                 cancel=context.writer.race,
             )

@@ -14,7 +14,7 @@ from core.context import Context
 from core.errors import Cancelled
 from core.events import Role
 from core.steps import Json, Leaving
-from core.stub import code_begin, code_prompt
+from core.stub import code_prompt
 from core.testing import execute
 from core.tools import offer
 
@@ -80,7 +80,6 @@ def _write(context: Context, place: Place) -> None:
         f"code-{place.name}",
         place.role,
         lambda: code_prompt(state, offer(skills), context.plan_for(place.role)),
-        begin=lambda: code_begin(state),
         temperature=place.temperature,
         cancel=context.writer.race,
     )

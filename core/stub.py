@@ -52,8 +52,7 @@ def code_begin(state: RunState) -> str:
     lacking = set(_lacking(tree, last))
     if not only_said or len(last.body) > 1 or not lacking <= set(typing.__all__):
         return ""
-    imports = f"from typing import {', '.join(sorted(lacking))}\n\n\n" if lacking else ""
-    return f"```python\n{imports}{stub}\n"
+    return render("begin", stub=stub, typing=", ".join(sorted(lacking)))
 
 
 def _lacking(tree: ast.Module, function: ast.FunctionDef) -> Iterator[str]:

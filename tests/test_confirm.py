@@ -39,15 +39,17 @@ def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) 
 
 
 def test_replies_that_go_on_from_the_head_of_the_goal_are_whole_programs(tmp_path: Path) -> None:
-    small, large = Play(code="    return a + b\n```"), Play(code="    return b + a\n")
-    state = run(tmp_path, small, large)
+    large = Play(code=["    return a - b\n```", fenced(GOOD), "    return b + a\n"])
+    state = run(tmp_path, Play(code=fenced(WRONG)), large)
     assert [one.code for one in state.candidates] == [
-        f"{GOAL}    return a + b\n",
+        WRONG,
+        f"{GOAL}    return a - b\n",
+        GOOD,
         f"{GOAL}    return b + a\n",
     ]
     assert state.outcome == "passed"
-    texts = {call.call.partition(".")[0]: call.text for call in state.calls}
-    assert texts["code"] == f"```python\n{GOAL}    return a + b\n```"
+    first = next(call for call in state.calls if call.call.startswith("code-draft-d1"))
+    assert first.text == f"```python\n{GOAL}    return a - b\n```"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What each model is told: one Jinja template per purpose, and nothing left out silently.
 
-A template is the user's message; a variable that it names and does not get is an error.
+A template is the user's message, or how the reply to it begins; a variable that it names and does
+not get is an error.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-PURPOSES = ("strategy", "code", "tests", "escalate", "triage", "evaluate")
+PURPOSES = ("strategy", "code", "begin", "tests", "escalate", "triage", "evaluate")
 
 
 @lru_cache(maxsize=1)
