@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice, zip_longest
-from typing import Any, TypeVar
+from itertools import chain, islice
+from typing import Any
 
 from core.reading.asserts import compared
+from core.reading.changes import alike, changes, exchanged, in_turn
 from core.reading.floats import exact
 from core.reading.pysource import NOT_PYTHON, parse
 from core.reading.tables import Rows
@@ -18,7 +18,6 @@ from core.reading.tables import Rows
 # What takes longer to read or to compute than it tells.
 _LONGEST = 200
 _LONGEST_CASE = 2000
-_LARGEST = 1_000_000
 _MOST_CALLS = 20
 _ELIDED = "**"  # stands for the parameter's name in `f(**arguments)`
 
@@ -52,8 +51,8 @@ def variations(sources: Iterable[str], name: str, limit: int) -> tuple[str, ...]
     new = {row.call(name): row for row in known}
     while new and len(found) < limit:
         found |= dict(islice(new.items(), limit - len(found)))
-        in_turn = _in_turn(*(_near(row, places[row.labels]) for row in new.values()))
-        near = ((row.call(name), row) for row in in_turn)
+        nearest = in_turn(*(_near(row, places[row.labels]) for row in new.values()))
+        near = ((row.call(name), row) for row in nearest)
         short = ((call, row) for call, row in near if call not in found and len(call) <= _LONGEST)
         new = dict(islice(short, 2 * limit))
     return tuple(found)
@@ -93,9 +92,9 @@ def _near(row: _Row, places: Sequence[_Place]) -> Iterator[_Row]:
     streams = []
     for number, (value, place) in enumerate(zip(row.values, places, strict=True)):
         beside = [*row.values[:number], *row.values[number + 1 :]]
-        new = chain(_exchanged(value, place.others), _alike(value, beside), _changes(value, place))
+        new = chain(exchanged(value, place.others), alike(value, beside), changes(value, place.fit))
         streams.append(map(partial(row.with_one, number), filter(place.fit, new)))
-    yield from _in_turn(*streams)
+    yield from in_turn(*streams)
 
 
 def _calls(source: str, name: str) -> Iterator[_Row]:
@@ -123,102 +122,6 @@ def _calls(source: str, name: str) -> Iterator[_Row]:
             yield _Row(tuple(labels), tuple(map(ast.literal_eval, plain)))
         except (*NOT_PYTHON, TypeError):
             continue
-
-
-def _exchanged(value: Any, others: Iterable[Any]) -> Iterator[Any]:
-    """The same argument of other calls, and texts with a word or number of theirs.
-
-    Where they have whole and broken numbers, whole ones also as broken ones, and the reverse.
-    """
-    for other in others:
-        if type(other) is type(value):
-            yield other
-            if isinstance(value, str):
-                yield from _crossed(value, other)
-    kinds = {type(other) for other in others}
-    if kinds == {int, float} and abs(value) <= _LARGEST:
-        yield float(value) if type(value) is int else round(value)
-
-
-def _alike(value: Any, beside: Iterable[Any]) -> Iterator[Any]:
-    """The call's other arguments of the same type, and the beginning and end of a sequence: it is
-    often a special case that two are equal, or that one is a part of the other."""
-    for other in beside:
-        if type(other) is type(value):
-            yield other
-            if isinstance(other, list | str):
-                yield from (other[:2], other[1:])
-
-
-def _crossed(text: str, other: str) -> Iterator[str]:
-    """The text with one of its words or numbers from the same place of the other."""
-    own, theirs = re.split(r"(\W+)", text), re.split(r"(\W+)", other)
-    if len(own) == len(theirs) > 1:
-        for place in range(0, len(own), 2):
-            if own[place] != theirs[place]:
-                yield "".join([*own[:place], theirs[place], *own[place + 1 :]])
-
-
-def _changes(value: Any, place: _Place) -> Iterator[Any]:
-    """Values like this one; what is left out in the place is left out where few are taken."""
-    match value:
-        case bool():
-            yield not value
-        case int() | float():
-            near = [value + 1, value - 1, value + 2, value * 2]
-            for number in (*near, *_other_digits(value), -value):
-                if number <= _LARGEST and number != value:
-                    yield number
-        case str():
-            yield value[:1]
-            yield value[:-1]
-            for found in islice(re.finditer(r"\d+", value), 4):
-                for number in (int(found[0]) + 1, 0):
-                    yield f"{value[: found.start()]}{number:0{len(found[0])}}{value[found.end() :]}"
-            yield value[::-1]
-            yield value + value
-            yield value.swapcase()
-            yield value[1:]
-            yield ""
-        case tuple():
-            yield from (tuple(one) for one in _changes(list(value), place))
-        case list():
-            yield value[:1]
-            yield value[:-1]
-            yield value[::-1]
-            yield value + value
-            yield value[1:]
-            if value:
-                firsts = ([one, *value[1:]] for one in _changes(value[0], place) if one != value[0])
-                lasts = (
-                    [*value[:-1], one] for one in _changes(value[-1], place) if one != value[-1]
-                )
-                ends = (islice(filter(place.fit, some), 3) for some in (firsts, lasts))
-                yield from _in_turn(*ends)
-            yield []
-        case dict():
-            yield dict(list(value.items())[:-1])
-            yield dict(list(value.items())[1:])
-            for key in list(value)[:1]:
-                changed = ({**value, key: one} for one in _changes(value[key], place))
-                yield from islice(filter(place.fit, changed), 2)
-            yield {}
-
-
-_T = TypeVar("_T")
-
-
-def _in_turn(*streams: Iterable[_T]) -> Iterator[_T]:
-    """One of each, then the next of each, as long as there are any."""
-    turns = zip_longest(*(((one,) for one in stream) for stream in streams), fillvalue=())
-    yield from chain.from_iterable(chain.from_iterable(turns))
-
-
-def _other_digits(number: float) -> Iterator[int]:
-    """Of a whole number its digits in reverse, and as many of its first."""
-    if isinstance(number, int) and number > 9:
-        digits = str(number)
-        yield from (int(digits[::-1]), int(digits[0] * len(digits)))
 
 
 def _numbers(value: Any) -> Iterator[float]:
