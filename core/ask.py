@@ -100,7 +100,7 @@ def ask(
     role: Role,
     purpose: str,
     prompt: Callable[[], str],
-    begin: Callable[[], str],
+    begin: Callable[[], str] = lambda: "",
     temperature: float,
     max_tokens: int,
     cancel: Cancel,

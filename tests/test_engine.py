@@ -147,17 +147,26 @@ def test_each_attempt_is_shown_the_latest_error(opened: Services, play: Play) ->
     assert "attempt 1" in second
 
 
-NAMELESS = "def add(a, b):\n    return operator.add(a, b)\n"
+NAMELESS = "def add(a, b):\n    return plus(a, b)\n"
+IMPORTLESS = "def add(a, b):\n    return operator.add(a, b)\n"
 
 
 def test_a_missing_name_goes_back_to_the_generator_once(opened: Services, play: Play) -> None:
-    play.code, play.escalate = fenced(NAMELESS), fenced("import operator\n" + NAMELESS)
+    play.code = fenced(NAMELESS)
+    play.escalate = fenced("from operator import add as plus\n" + NAMELESS)
     state = carry_out(opened, "add two numbers")
     assert state.outcome == "passed"
     assert [c.candidate for c in state.candidates] == ["c0", "r1"]
     assert {c.model for c in state.candidates} == {"codellama"}
     assert state.escalations == ()
     assert "A name is missing" in play.prompt("escalate")
+
+
+def test_a_forgotten_import_is_added_without_a_model(opened: Services, play: Play) -> None:
+    play.code = fenced(IMPORTLESS)
+    state = carry_out(opened, "add two numbers")
+    assert (state.outcome, state.code) == ("passed", f"import operator\n{IMPORTLESS}")
+    assert "escalate" not in play.asked
 
 
 def test_after_one_repair_the_stronger_model_is_asked(opened: Services, play: Play) -> None:
