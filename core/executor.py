@@ -13,6 +13,8 @@ from typing import IO
 from core.errors import StorageError
 from core.log import storage_errors
 
+SERVER = "serve"
+
 
 @dataclass(frozen=True, slots=True)
 class Executor:
@@ -28,7 +30,7 @@ class Executor:
 
 def take_server(data_dir: Path) -> Executor:
     """The id 'serve', of which a data folder has one; StorageError when another process has it."""
-    executor = _take(data_dir, "serve")
+    executor = _take(data_dir, SERVER)
     if executor is None:
         raise StorageError(
             f"Another CodeEvolver already serves from {data_dir}. Stop it first, or give this "

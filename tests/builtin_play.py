@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from fake_ollama import FakeOllama
-from play import Play, shared_sandbox, write_config
+from play import Play, shared_sandbox, used_data, write_config
 
 import core.services
 from core.cancel import Cancel
@@ -48,4 +48,5 @@ def builtin_services(
         played = PlayedBuiltin(one.url, other.url if other else "")
         stack.enter_context(patch.object(core.services, "_builtin", lambda config: played))
         sandbox = shared_sandbox()
+        used_data(folder / "data")
         yield stack.enter_context(open_services(folder / "config.yaml", sandbox=sandbox))

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fake_ollama import FakeOllama, Reply
 
+from core.durable import Durable
+from core.executor import SERVER
 from core.sandbox import Limits, Sandbox
 from core.services import Services, open_services
 from core.state import RunState, fold
@@ -105,10 +108,35 @@ def shared_sandbox() -> Sandbox:
     return Sandbox(Limits())
 
 
+@cache
+def _used_database() -> bytes:
+    """The engine's database as an earlier start leaves it: DBOS looks for new queues only once a
+    second, so that the first run ever waits for that."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "durable.db"
+        Durable(
+            path,
+            executor_id=SERVER,
+            parallel_runs=1,
+            body=lambda run_id, steps: None,
+            part=lambda run_id, name, steps: None,
+        ).close()
+        return path.read_bytes()
+
+
+def used_data(folder: Path) -> None:
+    """Make `folder` a data folder that was used before, unless it is one."""
+    path = folder / "durable.db"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_used_database())
+
+
 @contextmanager
 def services(folder: Path, *servers: FakeOllama, more: str = "") -> Iterator[Services]:
     """Services over these servers; with a sandbox of their own where `more` is about it."""
     sandbox = None if "sandbox" in more else shared_sandbox()
+    used_data(folder / "data")
     with open_services(write_config(folder, *servers, more=more), sandbox=sandbox) as opened:
         yield opened
 
