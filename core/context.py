@@ -16,6 +16,7 @@ from core.events import CandidateWritten, Role
 from core.reading.imports import with_imports
 from core.reading.loops import repeats_itself
 from core.reading.owntests import without_asserts
+from core.reading.plans import goal_names
 from core.replies import Plan, extract_code, whole_reply
 from core.sandbox import Sandbox
 from core.sandbox.packages import Packages
@@ -145,7 +146,8 @@ class Context:
                 return answer, text
             if not found.truncated or repeats_itself(answer.text):
                 break
-        return answer, with_imports(without_asserts(found.code))
+        own = goal_names(self.state().goal)
+        return answer, with_imports(without_asserts(found.code), own)
 
     def write_candidate(self, attempt: int, answer: Answer, code: str, *, name: str = "") -> str:
         """Put a version of the code into the log; its id, 'c' and the attempt unless `name`d."""

@@ -39,7 +39,7 @@ def doubt_now(state: RunState, best: CandidateState) -> Doubt:
     before: Doubt = ended.doubt or ("alone" if state.ended_as == "unconfirmed" else "")
     if before in ("", "called"):
         return _called(state, best)
-    another = best.candidate != ended.candidate
+    another = best.candidate != state.ended_on
     return "alone" if before == "breaks" or (before == "constant" and another) else before
 
 

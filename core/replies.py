@@ -29,7 +29,7 @@ __all__ = [
 
 # A fence that does not stand alone on its line: "Here it is: ```python ... ```".
 _INLINE_FENCE = re.compile(r"`{3,}")
-_ANY_FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*(\w*)", re.MULTILINE)
+_ANY_FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})", re.MULTILINE)
 _INLINE_START = re.compile(r"(?:python3?\b|py\b)?[ \t]*\n?")
 _MOST_INLINE = 50
 
@@ -75,15 +75,20 @@ def extract_code(text: str, wanted: str | None = None, *, finish_reason: str = "
 
 
 def whole_reply(begun: str, text: str, finish_reason: str) -> str:
-    """The reply of a model that was to go on from the open block of code `begun`.
+    """The reply of a model that was to go on from `begun`, an open block with a function's head.
 
-    It has ignored that where the first fence in `text` opens a block of its own. One that ended
-    without a closing fence meant its block to end there.
+    What goes on there is indented; otherwise the model has begun anew. One that ended without a
+    closing fence meant its block to end there.
     """
     fence = _ANY_FENCE.search(text)
-    if not begun or not text.strip() or (fence is not None and fence[1]):
+    first = next((line for line in text.splitlines() if line.strip() and line[0] != "#"), "")
+    if not begun or not first:
         return text
-    return begun + text + ("\n```\n" if fence is None and finish_reason == "stop" else "")
+    if first[0].isspace():
+        return begun + text + ("\n```\n" if fence is None and finish_reason == "stop" else "")
+    # Code in the block that was open for it?
+    tree = parse(text[: fence.start()]) if fence else None
+    return f"```python\n{text}" if tree is not None and has_definition(tree) else text
 
 
 class _Reading:

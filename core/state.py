@@ -127,7 +127,7 @@ class RunState:
 
     The first `weighed` of the `answers` count. `waiting` is set while the run waits for more of
     them, since `waiting_since`. `finished` is the verdict as last revised, `ended_as` the outcome
-    that the run itself came to.
+    that the run itself came to, with the candidate `ended_on`.
     """
 
     run_id: str
@@ -165,6 +165,7 @@ class RunState:
     wait_skipped: bool = False
     withdrawn: ev.SkillWithdrawn | None = None
     ended_as: ev.Outcome | None = None
+    ended_on: str = ""
 
     @property
     def vouched(self) -> bool:
@@ -323,6 +324,7 @@ def _changed(state: RunState, event: ev.Event) -> RunState:
                 finished=p,
                 finished_at=at,
                 ended_as=p.outcome,
+                ended_on=p.candidate,
                 waiting=None,
                 calls=_interrupted(state.calls),
             )

@@ -6,13 +6,12 @@ import ast
 import re
 import textwrap
 import typing
-from collections.abc import Iterator
 
 from core.packet import MAX_STRATEGY, head, surroundings
 from core.prompts import render
 from core.reading.parameters import parameters
 from core.reading.plans import extract_plan
-from core.reading.pysource import BUILTINS, parse
+from core.reading.pysource import DEFINITIONS, does_something, is_stub, missing, parse
 from core.state import RunState
 from core.suite import cases_from_goal
 
@@ -44,29 +43,41 @@ def code_begin(state: RunState) -> str:
     if not (state.signature or _HEAD.search(state.goal)):
         return ""
     stub = code_stub(state.goal, state.name, state.signature).strip("\n").rstrip()
-    tree = parse(stub) or parse(f"{stub}\n    pass")
-    last = tree.body[-1] if tree is not None and tree.body else None
-    if tree is None or not isinstance(last, ast.FunctionDef) or last.name != state.name:
+    tree = parse(stub)
+    is_said = tree is not None
+    tree = tree or parse(f"{stub}\n    pass")
+    if tree is None or not tree.body or not all(map(_is_finished, tree.body[:-1])):
         return ""
-    only_said = all(isinstance(one, ast.Expr | ast.Pass) for one in last.body)
-    lacking = set(_lacking(tree, last))
-    if not only_said or len(last.body) > 1 or not lacking <= set(typing.__all__):
+    last = tree.body[-1]
+    if not isinstance(last, ast.FunctionDef) or last.name != state.name:
+        return ""
+    if is_said and not _is_only_said(stub, last):
+        return ""
+    lacking = missing(tree)
+    future = any(
+        isinstance(one, ast.ImportFrom) and one.module == "__future__" for one in tree.body
+    )
+    if not lacking <= set(typing.__all__) or (lacking and future):
         return ""
     return render("begin", stub=stub, typing=", ".join(sorted(lacking)))
 
 
-def _lacking(tree: ast.Module, function: ast.FunctionDef) -> Iterator[str]:
-    """The names in the function's head that neither Python nor the code above it has."""
-    above = [node for one in tree.body if one is not function for node in ast.walk(one)]
-    known = {node.name for node in above if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    known |= {name.asname or name.name for name in above if isinstance(name, ast.alias)}
-    known |= {
-        node.id for node in above if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    shown = [function.args, *function.decorator_list, *filter(None, [function.returns])]
-    for node in (node for part in shown for node in ast.walk(part)):
-        if isinstance(node, ast.Name) and node.id not in BUILTINS | known:
-            yield node.id
+def _is_only_said(stub: str, function: ast.FunctionDef) -> bool:
+    """Whether a docstring, on lines of its own, is all that the function has."""
+    first = function.body[0]
+    before = stub.split("\n")[first.lineno - 1][: first.col_offset]
+    return (
+        len(function.body) == 1 and ast.get_docstring(function) is not None and not before.strip()
+    )
+
+
+def _is_finished(statement: ast.stmt) -> bool:
+    """Whether it is code, and neither prose that happens to parse nor a head without a body."""
+    alone = ast.Module([statement], type_ignores=[])
+    if isinstance(statement, DEFINITIONS):
+        return not is_stub(alone, statement.name)
+    said = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return said or does_something(alone)
 
 
 def code_stub(goal: str, name: str, signature: str) -> str:

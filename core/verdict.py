@@ -92,7 +92,9 @@ def reason_passed(
     elif doubt == "constant":
         text += " But it gives the same result for every call that was tried, so it is unconfirmed."
         text += " An example with another result would tell."
-    elif doubt == "called" and (case := called_otherwise(state, best)) is not None:
+    elif doubt == "called":
+        case = called_otherwise(state, best)
+        assert case is not None
         text += f" But {head(case.source.removeprefix('assert '), 100)} calls it in a way that it"
         text += " does not take, so it is unconfirmed. Say whether that test is right."
     elif doubt and len(agreeing) > 1:

@@ -258,3 +258,14 @@ def test_taken_back_after_the_end_it_vouches_no_longer(
     assert after.outcome == "unconfirmed"
     assert after.finished is not None
     assert "programs differ" in after.finished.reason
+
+
+def test_what_was_in_doubt_about_one_version_is_not_said_of_another(opened: Services) -> None:
+    payloads = list(asked_runs.ended())
+    payloads[-1] = replace(payloads[-1], outcome="unconfirmed", doubt="constant")
+    run_id = asked_runs.write(opened.log, iter(payloads))
+    for case in ("g2", "g3"):
+        after = opened.answers.give(run_id, case, "no")
+        assert (after.outcome, after.code) == ("unconfirmed", SUM)
+        assert after.finished is not None
+        assert "could not be shown" in after.finished.reason

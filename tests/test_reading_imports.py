@@ -22,6 +22,9 @@ from core.reading.imports import with_imports
         ),
         ("@dataclass\nclass A:\n    x: int\n", "from dataclasses import dataclass"),
         ("def f(x):\n    return [math.sqrt(math.pi) for y in x]\n", "import math"),
+        ("def f(x):\n    return list(chain.from_iterable(x))\n", "from itertools import chain"),
+        ("def f(x):\n    return Path.cwd()\n", "from pathlib import Path"),
+        ("def f(x):\n    return max(x, key=log)\n", "from math import log"),
         ("class Odd(Exception):\n    pass\n\n\ndef f(x):\n    re.match('a', x)\n", "import re"),
     ],
 )
@@ -46,6 +49,12 @@ def test_what_is_surely_meant_is_imported(code: str, line: str) -> None:
         "def f(x):\n    return datetime.nonsense(x)\n",
         "def f(x:\n    return math.pi\n",
         "def f(x):\n    return sum(x)\n",
+        "def f(x):\n    return log if x else floor\n",
+        "def f(x):\n    return thing.__class__.__name__\n",
+        "class A:\n    def f(self):\n        return __class__.__doc__\n",
+        "from threading import *\nclass T(Thread):\n    x = Thread.__init__\n",
+        "def f(x):\n    match x:\n        case {'a': 1, **math}:\n            return math.pi\n",
+        "'What it does.'; VALUE = math.pi\n",
         "",
     ],
 )
@@ -58,3 +67,14 @@ def test_below_what_must_come_first_and_all_at_once() -> None:
     code = "\nVALUE = math.tau\n\n\ndef f(x):\n    return Counter(re.split(' ', x))\n"
     added = "from collections import Counter\nimport math\nimport re\n"
     assert with_imports(top + code) == top + added + code
+
+
+def test_line_ends_that_are_none_to_python_hide_no_place() -> None:
+    code = "'a\x0cb\u2028c'\ndef f(x):\n    return math.pi\n"
+    assert with_imports(code) == code.replace("\ndef", "\nimport math\ndef")
+
+
+def test_what_the_goal_defines_is_not_taken_from_elsewhere() -> None:
+    code = "def last_digit(x):\n    return remainder(x, 10)\n"
+    assert with_imports(code, {"remainder"}) == code
+    assert with_imports(code).startswith("from math import remainder\n")

@@ -249,6 +249,8 @@ def give(kind):
         raise SystemExit
     values = {"text": "a  b", "long": "x" * 400, "odd": Odd(), "within": [Odd(), 3]}
     values |= {"infinite": [float("inf")], "subclass": Number(5), "none yet": set()}
+    values |= {"itself": [], "digits": 10**5000}
+    values["itself"].append(values["itself"])
     values |= {"mixed": {"k": (1, -2.5, None, {True}, b"x")}, "count": len(seen)}
     return values.get(kind)
 """
@@ -266,6 +268,8 @@ def test_an_expression_in_place_of_a_case_tells_its_value(run: Run) -> None:
         "infinite": "",
         "subclass": "",
         "none yet": "set()",
+        "itself": "",
+        "digits": "",
     }
     calls = [f"give({kind!r})" for kind in expected]
     execution = run(GIVES, *calls, "give('text');")

@@ -63,8 +63,28 @@ def test_a_reply_is_begun_with_the_head_and_the_goal(
         ("The sum.", "def add(a: np.ndarray)"),
         ("The sum.", "def plus(a, b)"),
         (f"async {HEAD}", ""),
+        (f"Task: add\n\n{HEAD}", ""),
+        (f"Implement\n\n{HEAD}", ""),
+        ("def add(a, b): ...", ""),
+        ("def add(a,\n        b): 'The sum.'", ""),
+        ("def add(a, b):\n    pass", ""),
+        ("def add(a, b):\n    print(a)", ""),
+        (f"def half(a):\n    'The half.'\n\n{HEAD}", ""),
+        ("from __future__ import annotations\ndef add(a: List[int]):\n    'The sum.'", ""),
     ],
-    ids=["made up", "a body", "words around", "a class", "planned", "unknown", "other", "async"],
+    ids=[
+        *("made up", "a body", "words around", "a class", "planned", "unknown", "other", "async"),
+        *(
+            "a label",
+            "a word",
+            "on its line",
+            "broken head",
+            "pass",
+            "begun",
+            "two heads",
+            "future",
+        ),
+    ],
 )
 def test_other_replies_begin_by_themselves(goal: str, signature: str) -> None:
     assert code_begin(run_of(goal, signature)) == ""
@@ -82,8 +102,18 @@ BEGUN = f"```python\n{HEAD}"
         "    return a + b\n",
         "Of course:\n\n```python\ndef add(a, b):\n    return a + b\n```\n",
         "~~~py\ndef add(a, b):\n    return a + b\n~~~",
+        "```\ndef add(a, b):\n    return a + b\n```\n",
+        "Here is the code:\n```\ndef add(a, b):\n    return a + b\n```\n",
+        "```{.python}\ndef add(a, b):\n    return a + b\n```\n",
+        "def add(a, b):\n    return a + b\n```\n",
+        "def add(a, b):\n    return a + b\n",
+        "# As asked.\n    return a + b\n```\n",
+        "    note = '''\n```python\n'''\n    return a + b\n```\n",
     ],
-    ids=["closed", "an example below", "open", "a line end", "anew", "tildes"],
+    ids=[
+        *("closed", "an example below", "open", "a line end", "anew", "tildes", "no language"),
+        *("after words", "braces", "no fence", "bare", "a comment", "a fence in a text"),
+    ],
 )
 def test_a_reply_goes_on_from_its_beginning_or_begins_anew(reply: str) -> None:
     found = extract_code(whole_reply(BEGUN, reply, "stop"), "add")

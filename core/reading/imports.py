@@ -10,9 +10,9 @@ import ast
 import importlib
 import math
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection
 
-from core.reading.pysource import BUILTINS, parse
+from core.reading.pysource import missing, parse
 
 # Of names that stand alone, which module's they are. Only those that mean little else.
 _KNOWN = {
@@ -41,70 +41,34 @@ _KNOWN = {
         for name in names.split()
     },
 }
+# Names of theirs stand for much else where they are neither called nor handed on: `log`, `product`.
+_CALLED = ("math", "itertools", "operator")
 # Modules that may be meant where all that is read of a name is theirs. Importing them does nothing.
-_MODULES = frozenset(
-    {
-        *(
-            "abc",
-            "array",
-            "ast",
-            "base64",
-            "binascii",
-            "bisect",
-            "calendar",
-            "cmath",
-            "collections",
-        ),
-        *("contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum"),
-        *("fnmatch", "fractions", "functools", "glob", "hashlib", "heapq", "html", "io"),
-        *("itertools", "json", "logging", "math", "numbers", "operator", "os", "pathlib"),
-        *("pprint", "queue", "random", "re", "secrets", "shutil", "statistics", "string"),
-        *("struct", "sys", "tempfile", "textwrap", "threading", "time", "typing"),
-        *("unicodedata", "uuid", "zlib"),
-    }
-)
+_NAMES = """
+    abc array ast base64 binascii bisect calendar cmath collections contextlib copy csv
+    dataclasses datetime decimal difflib enum fnmatch fractions functools glob hashlib heapq
+    html io itertools json logging math numbers operator os pathlib pprint queue random re
+    secrets shutil statistics string struct sys tempfile textwrap threading time typing
+    unicodedata uuid zlib
+"""
+_MODULES = frozenset(_NAMES.split())
 
 
-def with_imports(code: str) -> str:
-    """The code with what it lacks imported at its top; unchanged where nothing is, or no Python."""
+def with_imports(code: str, own: Collection[str] = ()) -> str:
+    """The code with what it lacks imported at its top; unchanged where nothing is, or no Python.
+
+    `own` are names that mean something else, such as what the goal defines.
+    """
     tree = parse(code)
-    if tree is None:
+    if tree is None or any(isinstance(n, ast.alias) and n.name == "*" for n in ast.walk(tree)):
         return code
-    lacking = {name for node in ast.walk(tree) for name in _read(node)} - _bound(tree) - BUILTINS
-    lines = sorted(filter(None, (_import(name, tree) for name in lacking)))
-    if not lines:
+    lacking = missing(tree).difference(own)
+    imports = sorted(filter(None, (_import(name, tree) for name in lacking)))
+    lines = code.split("\n")
+    place = _place(tree)
+    if not imports or place is None:
         return code
-    before, after = _apart(tree, code)
-    return "".join([*before, *(f"{line}\n" for line in lines), *after])
-
-
-def _read(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        yield node.id
-
-
-def _bound(tree: ast.Module) -> set[str]:
-    """All names that get a meaning anywhere, in whatever scope."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(ctx=ast.Store() | ast.Del()):
-                found.add(node.id)
-            case ast.arg():
-                found.add(node.arg)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                found.add(node.name)
-            case ast.alias(name="*"):
-                found |= _KNOWN.keys()  # whatever it brings
-            case ast.alias():
-                found.add((node.asname or node.name).partition(".")[0])
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-                found.add(name)
-            case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                found.add(name)
-            case ast.Global() | ast.Nonlocal():
-                found.update(node.names)
-    return found
+    return "\n".join([*lines[:place], *imports, *lines[place:]])
 
 
 def _import(name: str, tree: ast.Module) -> str:
@@ -116,23 +80,37 @@ def _import(name: str, tree: ast.Module) -> str:
         and isinstance(node.value, ast.Name)
         and node.value.id == name
     }
-    if not read:
-        return f"from {_KNOWN[name]} import {name}" if name in _KNOWN else ""
-    module = importlib.import_module(name) if name in _MODULES else None
-    if module is not None and read <= set(dir(module)):
-        return f"import {name}"
-    # As in `datetime.now()`: the class of the same name.
-    return f"from {name} import {name}" if read <= set(dir(getattr(module, name, None))) else ""
+    home = _KNOWN.get(name, "")
+    if home and not read:
+        plain = home in _CALLED and name not in _called(tree)
+        return "" if plain else f"from {home} import {name}"
+    if name in _MODULES:
+        module = importlib.import_module(name)
+        if read and read <= set(dir(module)):
+            return f"import {name}"
+        home = name if isinstance(getattr(module, name, None), type) else ""
+    # As in `datetime.now()`, the class of the same name, or in `chain.from_iterable(rows)`.
+    what = getattr(importlib.import_module(home), name) if home and read else None
+    return f"from {home} import {name}" if what is not None and read <= set(dir(what)) else ""
 
 
-def _apart(tree: ast.Module, code: str) -> tuple[Iterable[str], Iterable[str]]:
-    """The lines before and after the place for imports: below a docstring and `__future__`."""
-    lines = code.splitlines(keepends=True)
+def _called(tree: ast.Module) -> set[str]:
+    """The names that are called, or handed to a call."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    parts = (part for call in calls for part in (call.func, *call.args, *call.keywords))
+    values = (part.value if isinstance(part, ast.keyword) else part for part in parts)
+    return {value.id for value in values if isinstance(value, ast.Name)}
+
+
+def _place(tree: ast.Module) -> int | None:
+    """How many lines come before imports, of a docstring and `__future__`; None: between lines."""
     end = 0
     for number, statement in enumerate(tree.body):
+        if statement.lineno == end:
+            return None
         said = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
         if not (future or (said and number == 0)):
             break
         end = statement.end_lineno or statement.lineno
-    return lines[:end], lines[end:]
+    return end

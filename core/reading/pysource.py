@@ -102,6 +102,8 @@ def bound(node: ast.AST) -> Iterator[str]:
         yield node.arg
     elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
         yield node.name
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        yield node.rest
 
 
 def defined(tree: ast.Module) -> frozenset[str]:

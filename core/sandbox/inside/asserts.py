@@ -50,7 +50,10 @@ def literal(value: Any) -> str:
 
     Never what an object says of itself: it might call itself 5.
     """
-    text = repr(value) if _is_plain(value) else ""
+    try:
+        text = repr(value) if _is_plain(value) else ""
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list that has itself
+        return ""
     return text if len(text) <= _LIMIT else ""
 
 
