@@ -74,7 +74,8 @@ def reason_passed(
     """By how many cases of which kind it passed, and what is in doubt about it."""
     suite = counts(state.cases, best.execution.cases if best.execution else ())
     voted = sum(case.voted and not case.is_yours for case in state.counted)
-    text = f"Passes all {_cases(suite.total)}: {_kinds(suite, voted)}."
+    cases = "its only case" if suite.total == 1 else f"all {suite.total} cases"
+    text = f"Passes {cases}: {_kinds(suite, voted)}."
     if suite.disputed:
         be = "is" if suite.disputed == 1 else "are"
         text += f" {suite.disputed} generated {be} disputed and not counted: code that passes"
@@ -123,10 +124,6 @@ def reason_failed(state: RunState, best: CandidateState) -> str:
         f"All {tries} attempts are used up." if tries else "No attempt was allowed."
     )
     return f"{head(error, 300).rstrip('.')}.{rests_on(state.cases)} {why}"
-
-
-def _cases(count: int) -> str:
-    return f"{count} case" if count == 1 else f"{count} cases"
 
 
 def _kinds(suite: Counts, voted: int) -> str:

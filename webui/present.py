@@ -134,12 +134,15 @@ def banner(state: RunState) -> Banner:
 
 
 def tally_text(state: RunState) -> str:
-    """Like "5 of 5 cases, 3 of them yours"."""
+    """Like "5 of 5 cases, 3 of them yours" or "3 of 4 cases, all generated"."""
     if state.finished is None or not state.finished.total:
         return "no case was executed"
-    text = f"{state.finished.passed} of {plural(state.finished.total, 'case')}"
+    total = state.finished.total
+    text = f"{state.finished.passed} of {plural(total, 'case')}"
     yours = sum(case.is_yours for case in state.counted)
-    return f"{text}, {yours} of them yours" if yours else f"{text}, all generated"
+    if 0 < yours < total:
+        return f"{text}, {yours} of them yours"
+    return f"{text}, {'all ' if total > 1 else ''}{'yours' if yours else 'generated'}"
 
 
 def passing_text(state: RunState) -> str:
