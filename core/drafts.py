@@ -59,8 +59,8 @@ def write_draft(context: Context, number: int, skills: Sequence[Skill]) -> str:
             context.plan_for("escalation"),
             in_other_words=bool(wording),
         ),
-        # In other words it also begins by itself: programs that differ more tell more.
-        begin=lambda: "" if wording else code_begin(context.state()),
+        # Further ones begin by themselves: where the first has failed what helps is to differ.
+        begin=lambda: "" if number else code_begin(context.state()),
         temperature=min(turn * TEMPERATURE_STEP, HIGHEST_TEMPERATURE),
     )
     context.write_candidate(0, answer, code, name=name)

@@ -38,14 +38,15 @@ def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) 
     assert large.asked == ["code"]
 
 
-def test_replies_that_go_on_from_the_head_of_the_goal_are_whole_programs(tmp_path: Path) -> None:
-    large = Play(code=["    return a - b\n```", fenced(GOOD), "    return b + a\n"])
+def test_a_reply_that_goes_on_from_the_head_of_the_goal_is_a_whole_program(tmp_path: Path) -> None:
+    other = GOOD.replace("a + b", "b + a")
+    large = Play(code=["    return a - b\n```", fenced(GOOD), fenced(other)])
     state = run(tmp_path, Play(code=fenced(WRONG)), large)
     assert [one.code for one in state.candidates] == [
         WRONG,
         f"{GOAL}    return a - b\n",
         GOOD,
-        f"{GOAL}    return b + a\n",
+        other,
     ]
     assert state.outcome == "passed"
     first = next(call for call in state.calls if call.call.startswith("code-draft-d1"))
