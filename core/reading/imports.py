@@ -103,7 +103,7 @@ def _called(tree: ast.Module) -> set[str]:
 
 
 def _place(tree: ast.Module) -> int | None:
-    """How many lines come before imports, of a docstring and `__future__`; None: between lines."""
+    """How many lines a docstring and `__future__` take; None where more follows on the last."""
     end = 0
     for number, statement in enumerate(tree.body):
         if statement.lineno == end:
