@@ -92,7 +92,8 @@ def code_stub(goal: str, name: str, signature: str) -> str:
     text = re.sub(r"(?<=[.;:]) +(?=[A-Z])", "\n", goal)  # a sentence a line
     quoted = text.replace("\\", "\\\\").replace('"""', "'''")
     indented = textwrap.indent(quoted, "    ").lstrip()
-    return f'{line}:\n    """{indented}"""'
+    end = "\n    " if indented.endswith('"') else ""  # four quotes in a row would be no Python
+    return f'{line}:\n    """{indented}{end}"""'
 
 
 def _parameters(goal: str, name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from core.reading.pysource import parse
@@ -21,6 +23,16 @@ def test_the_beginning_of_the_code_has_as_many_parameters_as_the_examples() -> N
     assert code_stub(goal, "count", "").startswith("def count(text1, text2):\n")
     assert code_stub("Count letters.", "count", "").startswith("def count(...):\n")
     assert code_stub(goal, "count", "def count(where, what)").startswith("def count(where, what):")
+
+
+def test_a_goal_that_ends_with_a_quote_is_python_all_the_same() -> None:
+    stub = code_stub('The letters. initials("a b") == "AB"', "initials", "def initials(name)")
+    tree = parse(f"{stub}\n    return name\n")
+    assert tree is not None
+    (function,) = tree.body
+    assert isinstance(function, ast.FunctionDef)
+    said = ast.get_docstring(function) or ""
+    assert said.strip() == 'The letters. initials("a b") == "AB"'
 
 
 @pytest.mark.parametrize(
