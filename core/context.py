@@ -146,7 +146,7 @@ class Context:
                 return answer, text
             if not found.truncated or repeats_itself(answer.text):
                 break
-        own = goal_names(self.state().goal)
+        own = goal_names(self.state().goal) | {wanted}
         return answer, with_imports(without_asserts(found.code), own)
 
     def write_candidate(self, attempt: int, answer: Answer, code: str, *, name: str = "") -> str:

@@ -49,8 +49,8 @@ def test_a_reply_that_goes_on_from_the_head_of_the_goal_is_a_whole_program(tmp_p
         other,
     ]
     assert state.outcome == "passed"
-    first = next(call for call in state.calls if call.call.startswith("code-draft-d1"))
-    assert first.text == f"```python\n{GOAL}    return a - b\n```"
+    drafts = [call.text for call in state.calls if call.call.startswith("code-draft-")]
+    assert drafts == [f"```python\n{GOAL}    return a - b\n```", fenced(GOOD), fenced(other)]
 
 
 @pytest.mark.parametrize(

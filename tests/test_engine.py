@@ -49,6 +49,16 @@ def test_a_right_first_candidate_passes(opened: Services, play: Play) -> None:
     assert [score.value for score in state.score.scores] == [9, 8, 7]
 
 
+def test_what_is_wanted_is_not_taken_from_a_library(opened: Services, play: Play) -> None:
+    """A reply that only calls the function would pass as the library's, and define nothing."""
+    play.strategy = "SIGNATURE: def gcd(a, b):\n"
+    play.code = play.escalate = fenced("print(gcd(12, 18))\n")
+    play.tests = "```python\nassert gcd(4, 6) == 2\n```"
+    state = carry_out(opened, "greatest divisor of two numbers, gcd(12, 18) == 6")
+    assert state.candidates[0].code == "print(gcd(12, 18))\n"
+    assert state.outcome == "failed"
+
+
 def test_after_a_start_that_failed_the_next_one_works(tmp_path: Path, server: FakeOllama) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "runs.sqlite").write_text("not a database")

@@ -25,6 +25,13 @@ from core.reading.imports import with_imports
         ("def f(x):\n    return list(chain.from_iterable(x))\n", "from itertools import chain"),
         ("def f(x):\n    return Path.cwd()\n", "from pathlib import Path"),
         ("def f(x):\n    return max(x, key=log)\n", "from math import log"),
+        (
+            "def f(x):\n    return functools.reduce(gcd, x)\n",
+            "from math import gcd\nimport functools",
+        ),
+        ("def f(x):\n    return list(accumulate(x, max))\n", "from itertools import accumulate"),
+        ("import itertools\nx = itertools.accumulate([1], lcm)\n", "from math import lcm"),
+        ("def f(x):\n    return array.array('i', x)\n", "import array"),
         ("class Odd(Exception):\n    pass\n\n\ndef f(x):\n    re.match('a', x)\n", "import re"),
     ],
 )
@@ -50,6 +57,9 @@ def test_what_is_surely_meant_is_imported(code: str, line: str) -> None:
         "def f(x:\n    return math.pi\n",
         "def f(x):\n    return sum(x)\n",
         "def f(x):\n    return log if x else floor\n",
+        "def f(x):\n    return round(dist, 2)\n",
+        "def f(x):\n    return max(product)\n",
+        "def f(x):\n    return array.count(x)\n",
         "def f(x):\n    return thing.__class__.__name__\n",
         "class A:\n    def f(self):\n        return __class__.__doc__\n",
         "from threading import *\nclass T(Thread):\n    x = Thread.__init__\n",

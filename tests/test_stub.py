@@ -121,10 +121,15 @@ BEGUN = f"```python\n{HEAD}"
         "def add(a, b):\n    return a + b\n",
         "# As asked.\n    return a + b\n```\n",
         "    note = '''\n```python\n'''\n    return a + b\n```\n",
+        "```\n\nHere is the code:\n```python\ndef add(a, b):\n    return a + b\n```\n",
+        "\n```\n```python\ndef add(a, b):\n    return a + b\n```\nThat is all.\n",
+        " Here is the code:\n```python\ndef add(a, b):\n    return a + b\n```\n",
+        "    retrun a\n```\nThat was wrong:\n```python\ndef add(a, b):\n    return a + b\n```\n",
     ],
     ids=[
         *("closed", "an example below", "open", "a line end", "anew", "tildes", "no language"),
         *("after words", "braces", "no fence", "bare", "a comment", "a fence in a text"),
+        *("closed and anew", "closed at once", "after a space", "mended below"),
     ],
 )
 def test_a_reply_goes_on_from_its_beginning_or_begins_anew(reply: str) -> None:
@@ -137,4 +142,7 @@ def test_a_reply_goes_on_from_its_beginning_or_begins_anew(reply: str) -> None:
 
 def test_a_begun_reply_that_breaks_off_is_no_whole_one() -> None:
     assert extract_code(whole_reply(BEGUN, "    return a +", "length"), "add").truncated
+    assert extract_code(
+        whole_reply(BEGUN, "```\ndef add(a, b):\n    ret", "length"), "add"
+    ).truncated
     assert whole_reply(BEGUN, " \n", "stop") == " \n"

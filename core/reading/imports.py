@@ -43,6 +43,8 @@ _KNOWN = {
 }
 # Names of theirs stand for much else where they are neither called nor handed on: `log`, `product`.
 _CALLED = ("math", "itertools", "operator")
+# Where a call takes a function, as the first argument or the second. `key=` always takes one.
+_TAKES = {"map": 0, "filter": 0, "reduce": 0, "starmap": 0, "partial": 0, "accumulate": 1}
 # Modules that may be meant where all that is read of a name is theirs. Importing them does nothing.
 _NAMES = """
     abc array ast base64 binascii bisect calendar cmath collections contextlib copy csv
@@ -88,18 +90,28 @@ def _import(name: str, tree: ast.Module) -> str:
         module = importlib.import_module(name)
         if read and read <= set(dir(module)):
             return f"import {name}"
-        home = name if isinstance(getattr(module, name, None), type) else ""
+        home = name if name == "datetime" else ""
     # As in `datetime.now()`, the class of the same name, or in `chain.from_iterable(rows)`.
     what = getattr(importlib.import_module(home), name) if home and read else None
     return f"from {home} import {name}" if what is not None and read <= set(dir(what)) else ""
 
 
 def _called(tree: ast.Module) -> set[str]:
-    """The names that are called, or handed to a call."""
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    parts = (part for call in calls for part in (call.func, *call.args, *call.keywords))
-    values = (part.value if isinstance(part, ast.keyword) else part for part in parts)
+    """The names that are called, or handed to what calls them."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    values = [call.func for call in calls]
+    for call in calls:
+        values += [keyword.value for keyword in call.keywords if keyword.arg == "key"]
+        taken = _TAKES.get(_last_name(call.func))
+        values += call.args[taken : taken + 1] if taken is not None else []
     return {value.id for value in values if isinstance(value, ast.Name)}
+
+
+def _last_name(function: ast.expr) -> str:
+    """`reduce` of `reduce` and of `functools.reduce`."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _place(tree: ast.Module) -> int | None:
