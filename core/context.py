@@ -13,11 +13,12 @@ from core.embedded import LARGE
 from core.endpoints import Client
 from core.errors import ModelAnswerError
 from core.events import CandidateWritten, Role
+from core.reading.begun import whole_reply
 from core.reading.imports import with_imports
 from core.reading.loops import repeats_itself
 from core.reading.owntests import without_asserts
 from core.reading.plans import goal_names
-from core.replies import Plan, extract_code, whole_reply
+from core.replies import Plan, extract_code
 from core.sandbox import Sandbox
 from core.sandbox.packages import Packages
 from core.state import RunState

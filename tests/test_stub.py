@@ -6,8 +6,9 @@ import ast
 
 import pytest
 
+from core.reading.begun import whole_reply
 from core.reading.pysource import parse
-from core.replies import extract_code, whole_reply
+from core.replies import extract_code
 from core.state import RunState
 from core.stub import code_begin, code_stub
 
