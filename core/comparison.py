@@ -12,13 +12,14 @@ from core.context import Context
 from core.embedded import LARGE, SMALL
 from core.events import CandidateBroke, Case, CaseResult
 from core.reading.breaks import broke_off, fair
-from core.reading.variations import variations
+from core.reading.variations import longer, variations
 from core.splits import BROKE, Given, Values, findings, gives_one_result, is_settled
 from core.testing import run_cases
 from core.tools import Skill
 
 FIRST = "c0"
 INPUTS = 60
+LONGER = 4
 _RAISING = re.compile(r"Error\b|Exception\b|\braises?\b")
 
 
@@ -56,8 +57,13 @@ def _by_model(given: Mapping[str, Values]) -> list[Given]:
 
 
 def compared_calls(name: str, cases: Sequence[Case]) -> dict[str, list[str]]:
-    """What programs are compared on, `calls`, and on which of it none may break off, `fair`."""
-    calls = variations([case.source for case in cases], name, INPUTS)
+    """What programs are compared on, `calls`, and on which of it none may break off, `fair`.
+
+    Longer numbers come last and are not fair: a slow program may not get beyond them, nor a
+    recursive one to their end.
+    """
+    sources = [case.source for case in cases]
+    calls = dict.fromkeys((*variations(sources, name, INPUTS), *longer(sources, name, LONGER)))
     yours = [case.source for case in cases if case.is_yours and case.counts]
     if any(_RAISING.search(source) for source in yours):
         yours = []  # breaking off may be what is wanted

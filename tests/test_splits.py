@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given as over
 from hypothesis import strategies as st
 
+from core.comparison import compared_calls
 from core.events import Case
-from core.reading.variations import variations
+from core.reading.variations import longer, variations
 from core.splits import (
     BROKE,
     Given,
@@ -86,6 +87,28 @@ PLAIN = st.recursive(
 )
 def test_calls_where_programs_often_differ(sources: list[str], expected: set[str]) -> None:
     assert expected <= set(variations(sources, "f", 20))
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (["assert f(47, 5) == 1", "assert f(38, 2) == 1"], ["f(478, 5)", "f(389, 2)"]),
+        (["assert f(19, b=30) == 1"], ["f(190, b=30)", "f(19, b=301)"]),
+        (["assert f(99_999) == 1"], ["f(999990)"]),
+        (["assert f(-12) == 1", "assert f(12.5) == 1", "assert f(True) == 1"], []),
+        (["assert f('12') == 1", "assert f([12]) == 1"], []),
+        (["assert f(9) == 1", "assert f(100_000) == 1"], []),
+    ],
+)
+def test_calls_with_a_digit_more(sources: list[str], expected: list[str]) -> None:
+    assert list(longer(sources, "f", 9)) == expected
+
+
+def test_longer_numbers_come_last_and_breaking_off_there_is_no_ground_for_doubt() -> None:
+    found = compared_calls("f", [Case(id="y1", source="assert f(500) == 1", origin="yours")])
+    assert found["calls"][-1] == "f(5001)"
+    assert "f(5001)" not in found["fair"]
+    assert "f(501)" in found["fair"]
 
 
 def test_a_whole_number_where_all_are_whole_stays_one() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice, zip_longest
 from typing import Any, TypeVar
 
-_LARGEST = 1_000_000
+LARGEST = 1_000_000
 
 
 def exchanged(value: Any, others: Iterable[Any]) -> Iterator[Any]:
@@ -21,7 +21,7 @@ def exchanged(value: Any, others: Iterable[Any]) -> Iterator[Any]:
             if isinstance(value, str):
                 yield from _crossed(value, other)
     kinds = {type(other) for other in others}
-    if kinds == {int, float} and abs(value) <= _LARGEST:
+    if kinds == {int, float} and abs(value) <= LARGEST:
         yield float(value) if type(value) is int else round(value)
 
 
@@ -53,7 +53,7 @@ def changes(value: Any, fit: Callable[[Any], bool]) -> Iterator[Any]:
         case int() | float():
             near = [value + 1, value - 1, value + 2, value * 2]
             for number in (*near, *_other_digits(value), -value):
-                if number <= _LARGEST and number != value:
+                if number <= LARGEST and number != value:
                     yield number
         case str():
             yield value[:1]

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import Any
 
 from core.reading.asserts import compared
-from core.reading.changes import alike, changes, exchanged, in_turn
+from core.reading.changes import LARGEST, alike, changes, exchanged, in_turn
 from core.reading.floats import exact
 from core.reading.pysource import NOT_PYTHON, parse
 from core.reading.tables import Rows
@@ -45,7 +45,7 @@ def variations(sources: Iterable[str], name: str, limit: int) -> tuple[str, ...]
     own. There numbers stay as positive as the known ones are, and rows of tables keep their
     form. Always the same for the same cases.
     """
-    known = list(chain.from_iterable(_calls(source, name) for source in sources))[:_MOST_CALLS]
+    known = _known(sources, name)
     places = _places(known)
     found: dict[str, _Row] = {}
     new = {row.call(name): row for row in known}
@@ -56,6 +56,26 @@ def variations(sources: Iterable[str], name: str, limit: int) -> tuple[str, ...]
         short = ((call, row) for call, row in near if call not in found and len(call) <= _LONGEST)
         new = dict(islice(short, 2 * limit))
     return tuple(found)
+
+
+def longer(sources: Iterable[str], name: str, limit: int) -> tuple[str, ...]:
+    """Up to `limit` calls like those of the test cases, with one whole number of a digit more.
+
+    Of numbers above 9 that are arguments: reversing, swapping and rotating two digits is the same,
+    and small changes of a number leave it as long as it was.
+    """
+    rows = in_turn(*map(_longer, _known(sources, name)))
+    return tuple(islice(dict.fromkeys(row.call(name) for row in rows), limit))
+
+
+def _longer(row: _Row) -> Iterator[_Row]:
+    for place, value in enumerate(row.values):
+        if type(value) is int and 9 < value < LARGEST // 10:
+            yield row.with_one(place, 10 * value + (value + 1) % 10)
+
+
+def _known(sources: Iterable[str], name: str) -> list[_Row]:
+    return list(chain.from_iterable(_calls(source, name) for source in sources))[:_MOST_CALLS]
 
 
 @dataclass(frozen=True)
