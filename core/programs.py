@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from core.state import CandidateState
 
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def same_program(a: str, b: str) -> bool:
     """Whether two sources are the same program, whatever their layout and comments."""
@@ -14,6 +16,22 @@ def same_program(a: str, b: str) -> bool:
         return ast.dump(ast.parse(a)) == ast.dump(ast.parse(b))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return a.split() == b.split()
+
+
+def different_programs(sources: Sequence[str]) -> int:
+    """How many different programs these are, whatever their layout, comments and docstrings."""
+    return len({_meaning(source) for source in sources})
+
+
+def _meaning(source: str) -> str:
+    try:
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
+                del node.body[0]
+        return ast.dump(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return " ".join(source.split())
 
 
 AGREEING = 2

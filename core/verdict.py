@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from core.answer_words import rests_on
 from core.dispute import called_otherwise
 from core.embedded import LARGE
 from core.events import Doubt
 from core.packet import first_error, head
-from core.programs import independent
+from core.programs import different_programs, independent
 from core.sandbox import NO_CASE_RAN
 from core.state import CandidateState, RunState
 from core.suite import Counts, counts
@@ -82,7 +83,7 @@ def reason_passed(
         text += f" {'all of yours' if suite.yours_total else 'the others'} does otherwise."
     agreeing = independent([one for one in state.candidates if one.passes and one.is_fresh])
     if len(agreeing) > 1:
-        text += f" {len(agreeing)} {AGREE}"
+        text += f" {len(agreeing)} {AGREE}{_alike(agreeing)}"
     if best.broke is not None:
         so = ", so it is unconfirmed" if doubt else ""
         text += f" But on {head(best.broke.call, 100)} it breaks off{so}:"
@@ -114,6 +115,16 @@ def reason_passed(
     if used:
         text += f" It imports {', '.join(used)} from the skill library."
     return text
+
+
+def _alike(agreeing: Sequence[CandidateState]) -> str:
+    """That not each of these is a program of its own: models may share a mistake word by word."""
+    different = different_programs([one.code for one in agreeing])
+    if different == len(agreeing):
+        return ""
+    if different == 1:
+        return " They are one and the same program."
+    return f" They are {different} different programs."
 
 
 def reason_failed(state: RunState, best: CandidateState) -> str:

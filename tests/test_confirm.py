@@ -38,6 +38,17 @@ def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) 
     assert large.asked == ["code"]
 
 
+def test_the_verdict_says_that_two_models_wrote_one_program(tmp_path: Path) -> None:
+    reworded = 'def add(a, b):\n    """The sum."""\n    return a + b  # both\n'
+    state = run(tmp_path, Play(), Play(code=fenced(reworded)))
+    assert state.finished is not None
+    assert (state.outcome, names(state)) == ("passed", ["c0", "d1"])
+    assert (
+        "2 candidates, written independently, pass them. They are one and the same program."
+        in state.finished.reason
+    )
+
+
 def test_a_reply_that_goes_on_from_the_head_of_the_goal_is_a_whole_program(tmp_path: Path) -> None:
     other = GOOD.replace("a + b", "b + a")
     large = Play(code=["    return a - b\n```", fenced(GOOD), fenced(other)])

@@ -109,6 +109,14 @@ def test_programs_that_give_the_same_for_every_call_confirm_nothing(tmp_path: Pa
     assert "the same result for every call that was tried" in state.finished.reason
 
 
+def test_the_verdict_tells_candidates_from_different_programs(tmp_path: Path) -> None:
+    state = of_part(tmp_path, NEVER, NEVER_TOO)
+    assert state.finished is not None
+    assert "3 candidates, written independently, pass them. They are 2 different programs." in (
+        state.finished.reason
+    )
+
+
 def test_two_that_tell_calls_apart_outvote_one_that_does_not(tmp_path: Path) -> None:
     state = of_part(tmp_path, PART, PART_TOO)
     assert (state.outcome, state.code) == ("passed", PART)
