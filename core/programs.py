@@ -1,4 +1,4 @@
-"""Whether two candidates are one and the same program."""
+"""Whether candidates are one and the same program, and how many of them are enough."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 def same_program(a: str, b: str) -> bool:
     """Whether two sources are the same program, whatever their layout and comments."""
-    try:
-        return ast.dump(ast.parse(a)) == ast.dump(ast.parse(b))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return a.split() == b.split()
+    return _form(a) == _form(b)
 
 
 def different_programs(sources: Sequence[str]) -> int:
     """How many different programs these are, whatever their layout, comments and docstrings."""
-    return len({_meaning(source) for source in sources})
+    return len({_form(source, docstrings=False) for source in sources})
 
 
-def _meaning(source: str) -> str:
+def _form(source: str, *, docstrings: bool = True) -> str:
+    """What is equal where programs are the same: the syntax tree, else the words."""
     try:
         tree = ast.parse(source)
-        for node in ast.walk(tree):
+        for node in () if docstrings else ast.walk(tree):
             if isinstance(node, _DOCUMENTED) and ast.get_docstring(node) is not None:
                 del node.body[0]
         return ast.dump(tree)

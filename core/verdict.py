@@ -118,7 +118,7 @@ def reason_passed(
 
 
 def _alike(agreeing: Sequence[CandidateState]) -> str:
-    """That not each of these is a program of its own: models may share a mistake word by word."""
+    """How many programs these are, where not each is one of its own."""
     different = different_programs([one.code for one in agreeing])
     if different == len(agreeing):
         return ""

@@ -33,6 +33,7 @@ def test_a_second_program_that_does_the_same_confirms_the_first(tmp_path: Path) 
     assert names(state) == ["c0", "d1"]
     assert [case.origin for case in state.cases] == ["yours", "yours"]
     assert "2 candidates, written independently, pass them." in state.finished.reason
+    assert "They are" not in state.finished.reason
     # Beside two cases of the user's a small model's would decide nothing.
     assert small.asked == ["code", "triage", "evaluate"]
     assert large.asked == ["code"]

@@ -92,9 +92,10 @@ class Run:
         return [self._finding(attack, found[attack.number], harm) for attack in group]
 
     def _afterwards(self, sandbox: Sandbox) -> list[str]:
-        """What is wrong with the next ordinary job; with none that passes in `_AFTER_S` seconds.
+        """What is wrong with the next ordinary job.
 
-        Short limits may end one that other attacks only slow down; what is broken stays broken.
+        Short limits may end one that other attacks only slow down, so further ones are begun for
+        `_AFTER_S` seconds until one is in time; what is broken stays broken.
         """
         deadline = time.monotonic() + _AFTER_S
         while True:
