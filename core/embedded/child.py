@@ -33,17 +33,21 @@ def cores() -> int:
     return max(1, count)
 
 
-@contextlib.contextmanager
-def running(path: Path, model: Model, threads: int | None, stop: Cancel) -> Iterator[Child]:
-    """A server process; it is gone after the block, and killed as soon as `stop` is set.
+def threads_for(threads: int | None) -> tuple[int, int]:
+    """How many write tokens and how many read a prompt, where `threads` are asked for (None: any).
 
-    `threads` None: from three processors on, one is left to the rest of the machine while tokens
-    are written, none while a prompt is read.
+    From three processors on, one is left to the rest of the machine while tokens are written, none
+    while a prompt is read.
     """
     # Measured on two: both write 1.5 times as fast as one, also beside a quarter of another load;
     # beside a program that takes a whole processor they are half as fast.
-    counts = (threads or max(min(2, cores()), cores() - 1), threads or cores())
-    command = [sys.executable, str(SCRIPT), str(path), model.name, *map(str, counts)]
+    return threads or max(min(2, cores()), cores() - 1), threads or cores()
+
+
+@contextlib.contextmanager
+def running(path: Path, model: Model, threads: int | None, stop: Cancel) -> Iterator[Child]:
+    """A server process; it is gone after the block, and killed as soon as `stop` is set."""
+    command = [sys.executable, str(SCRIPT), str(path), model.name, *map(str, threads_for(threads))]
     with (
         TemporaryFile() as errors,
         subprocess.Popen(
@@ -52,7 +56,12 @@ def running(path: Path, model: Model, threads: int | None, stop: Cancel) -> Iter
             stdout=subprocess.PIPE,
             stderr=errors,
             start_new_session=True,  # Ctrl-C in the terminal is the parent's to handle
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            env={
+                **os.environ,
+                "PYTHONSAFEPATH": "1",
+                # Else a backtrace comes after llama.cpp's own last words, which say what was wrong.
+                "GGML_NO_BACKTRACE": "1",
+            },
         ) as process,
     ):
         forget = stop.on_set(process.kill)
