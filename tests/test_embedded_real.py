@@ -47,10 +47,11 @@ def app() -> Iterator[Builtin]:
     assert not [t for t in threading.enumerate() if t.name.startswith("embedded-")]
 
 
-def chat(url: str, model: str, goal: str, max_tokens: int = 12) -> dict:
+def chat(url: str, model: str, goal: str, max_tokens: int = 12, begin: str = "") -> dict:
+    said = [{"role": "system", "content": PLAN}, {"role": "user", "content": goal}]
     body = {
         "model": model,
-        "messages": [{"role": "system", "content": PLAN}, {"role": "user", "content": goal}],
+        "messages": [*said, {"role": "assistant", "content": begin}] if begin else said,
         "max_tokens": max_tokens,
         "temperature": 0,
     }
@@ -89,6 +90,19 @@ def test_it_answers_and_remembers_a_prompts_beginning(app: Builtin) -> None:
     second = chat(url, model, "Write a function sub(a, b).")
     assert second["timings"]["cache_n"] > 20
     assert [p.phase for p in app.progress()] == ["ready", "absent"]
+
+
+def test_it_guesses_what_replies_repeat_also_two_at_once(app: Builtin) -> None:
+    url, model = app.acquire("generator", Cancel())
+    # Long enough that what follows a repeated word is guessed as far as may be, at each step.
+    words = "amber basil cedar delta ember fjord grove heron iris jade kelp lotus maple north ocean"
+    turn = "\n".join(words.split()) + "\n"
+    with ThreadPoolExecutor(2) as pool:
+        goals = ["Repeat these words.", "Repeat the words."]
+        replies = list(pool.map(lambda goal: chat(url, model, goal, 150, begin=turn * 4), goals))
+    for reply in replies:
+        assert "heron\niris\njade" in reply["choices"][0]["message"]["content"][len(turn * 4) :]
+        assert reply["timings"].get("draft_n_accepted", 0) > 60
 
 
 def test_it_answers_two_at_once(app: Builtin) -> None:

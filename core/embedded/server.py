@@ -20,6 +20,11 @@ SLOTS = 2
 MAX_REPLY_TOKENS = 4096
 PROMPT_CACHE_MIB = 256
 PROMPT_BATCH_TOKENS = 64
+# Once a reply's last REPEATED_TOKENS stand earlier in prompt or reply, up to GUESSED_TOKENS that
+# followed there are checked at once (bench/copying.py). All slots' guesses, and a token of each
+# slot's own, must fit into one batch: else llama.cpp ends its process.
+REPEATED_TOKENS = 12
+GUESSED_TOKENS = PROMPT_BATCH_TOKENS // SLOTS - 1
 READ_TIMEOUT_S = 900
 
 
@@ -40,8 +45,14 @@ def end_with_parent() -> None:
         fcntl.fcntl(0, fcntl.F_SETFL, flags | os.O_ASYNC)
 
 
-def serve(path: str, name: str, threads: int, batch_threads: int) -> xllamacpp.Server:
-    """Load the model and serve it on a free loopback port, for as long as the result lives."""
+def serve(
+    path: str, name: str, threads: int, batch_threads: int, *, guess: bool = True
+) -> xllamacpp.Server:
+    """Load the model and serve it on a free loopback port, for as long as the result lives.
+
+    `guess` writes faster what a reply repeats from its prompt or from itself. Each guessed token is
+    checked against the model's own, so replies stay what they are but for rounding.
+    """
     params = xllamacpp.CommonParams()
     params.model.path = path
     params.model_alias = {name}
@@ -58,6 +69,11 @@ def serve(path: str, name: str, threads: int, batch_threads: int) -> xllamacpp.S
     # A client that left is noticed between two batches: small ones (no slower, measured) let a
     # cancelled call end within about a second, also while it still reads a long prompt.
     params.n_batch = params.n_ubatch = PROMPT_BATCH_TOKENS
+    if guess:
+        kinds = xllamacpp.common_speculative_type
+        params.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+        params.speculative.ngram_simple.size_n = REPEATED_TOKENS
+        params.speculative.ngram_simple.size_m = GUESSED_TOKENS
     params.cache_prompt = True
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.timeout_read = params.timeout_write = READ_TIMEOUT_S
