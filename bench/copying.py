@@ -16,14 +16,13 @@ from collections.abc import Sequence
 import requests
 
 from bench.humaneval import HALVES, chosen
-from bench.humaneval_tasks import Task, load
+from bench.humaneval_arms import with_goal_alone
+from bench.humaneval_tasks import BenchError, Task, load
 from core.config.model import RunConfig
 from core.embedded import LARGE, SMALL
 from core.embedded.child import threads_for
 from core.embedded.files import default_cache_dir
 from core.embedded.server import serve
-from core.replies import extract_plan
-from core.state import RunState
 from core.stub import code_begin, code_prompt
 
 STEP = 7  # of the chosen tasks every seventh, where no numbers are given
@@ -39,8 +38,15 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first so many of the chosen tasks")
     given = parser.parse_args()
     model = SMALL if given.model == "small" else LARGE
-    tasks = chosen(load().tasks, given.half, given.only, None)
+    try:
+        tasks = chosen(load().tasks, given.half, given.only, None)
+    except BenchError as error:
+        parser.error(error.message)
     tasks = (tasks if given.only else tasks[::STEP])[: given.limit]
+    if not tasks:
+        parser.error("no task is left: choose others, or a --limit above 0.")
+    if not (default_cache_dir() / model.file).exists():
+        parser.error(f"{model.file} is not there yet: `make run` fetches it.")
     path, (threads, batch_threads) = str(default_cache_dir() / model.file), threads_for(None)
     servers = [
         serve(path, model.name, threads, batch_threads, guess=guess) for guess in (False, True)
@@ -70,8 +76,7 @@ def _summary(name: str, seconds: Sequence[tuple[float, float]], same: int) -> st
 
 
 def _messages(task: Task, *, begun: bool) -> list[dict[str, str]]:
-    plan = extract_plan("", task.goal)
-    state = RunState(run_id="", goal=task.goal, name=plan.name, signature=plan.signature)
+    state = with_goal_alone(task.goal)
     messages = [{"role": "user", "content": code_prompt(state, "", "")}]
     begin = code_begin(state) if begun else ""
     return [*messages, {"role": "assistant", "content": begin}] if begin else messages

@@ -12,11 +12,10 @@ from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Answer
 from bench.humaneval_seed import seed
 from core.errors import AppError
 from core.events import Role
-from core.prompts import render
 from core.replies import extract_plan
 from core.services import Services
 from core.state import CandidateState, RunState, fold
-from core.stub import code_stub
+from core.stub import code_prompt
 from core.suite import counts
 
 Arm = Callable[[Services, str], Answer]
@@ -81,21 +80,19 @@ def rests_on(state: RunState, candidate: CandidateState | None) -> dict[str, Any
     }
 
 
+def with_goal_alone(goal: str) -> RunState:
+    """A run without a plan: name and signature are the goal's own."""
+    plan = extract_plan("", goal)
+    return RunState(run_id="", goal=goal, name=plan.name, signature=plan.signature)
+
+
 def _alone(services: Services, role: Role, goal: str) -> Answer:
     asking = Asking(services.client)
-    plan = extract_plan("", goal)
-    prompt = render(
-        "code",
-        stub=code_stub(goal, plan.name, plan.signature),
-        strategy="",
-        tools="",
-        files="",
-        packages="",
-        in_other_words=False,
-    )
+    state = with_goal_alone(goal)
+    prompt = code_prompt(state, "", "")
     room = services.config.current.run.max_tokens
     reply = asking.ask(role, prompt, temperature=0.0, max_tokens=room)
-    return Answer(code=code_in(reply, plan.name), **asking.costs())
+    return Answer(code=code_in(reply, state.name), **asking.costs())
 
 
 def _tokens(state: RunState, which: str) -> dict[str, int]:

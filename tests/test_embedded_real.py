@@ -94,7 +94,7 @@ def test_it_answers_and_remembers_a_prompts_beginning(app: Builtin) -> None:
 
 def test_it_guesses_what_replies_repeat_also_two_at_once(app: Builtin) -> None:
     url, model = app.acquire("generator", Cancel())
-    # Long enough that what follows a repeated word is guessed as far as may be, at each step.
+    # A turn is longer than a guess, so that guesses may have their full length.
     words = "amber basil cedar delta ember fjord grove heron iris jade kelp lotus maple north ocean"
     turn = "\n".join(words.split()) + "\n"
     with ThreadPoolExecutor(2) as pool:
