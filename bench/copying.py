@@ -45,12 +45,11 @@ def main() -> None:
     tasks = (tasks if given.only else tasks[::STEP])[: given.limit]
     if not tasks:
         parser.error("no task is left: choose others, or a --limit above 0.")
-    if not (default_cache_dir() / model.file).exists():
+    path = default_cache_dir() / model.file
+    if not path.exists():
         parser.error(f"{model.file} is not there yet: `make run` fetches it.")
-    path, (threads, batch_threads) = str(default_cache_dir() / model.file), threads_for(None)
-    servers = [
-        serve(path, model.name, threads, batch_threads, guess=guess) for guess in (False, True)
-    ]
+    counts = threads_for(None)
+    servers = [serve(str(path), model.name, *counts, guess=guess) for guess in (False, True)]
     seconds: list[tuple[float, float]] = []
     same = 0
     for turn, task in enumerate(tasks):
