@@ -20,11 +20,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from bench import humaneval_logs
 from bench import humaneval_records as records
 from bench.humaneval_arms import ARMS
 from bench.humaneval_bare import bare
 from bench.humaneval_calls import models
 from bench.humaneval_judge import LIMITS, faults, judge
+from bench.humaneval_logs import Logs
 from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Record, Results, Setting
 from bench.humaneval_report import report
 from bench.humaneval_services import bench_services
@@ -71,6 +73,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--limit", type=int, help="only the first so many of the chosen tasks")
     add("--only", default="", help="task numbers, separated by commas")
     add("--config", type=Path, default=ROOT / "config.yaml")
+    add("--logs", type=Path, metavar="FOLDER", help="keep runs' logs; give their replies again")
     add("--out", type=Path, help="where results are added; default: by the tasks and the prompts")
     add("--report", type=Path, nargs="+", metavar="FILE", help="only report on these results")
     add("--markdown", type=Path, help="where to keep the report as well")
@@ -115,10 +118,13 @@ def _bench(args: argparse.Namespace, known: TaskSet) -> None:
                     raise BenchError(f"Generated code can't be run safely here: {rung.mend}")
                 setting = Setting.now(models(services.client), known.name)
                 allowed = services.opened_with.sandbox.allow_unsandboxed_code
-                with Sandbox(LIMITS, allow_unsandboxed=allowed) as sandbox:
+                with (
+                    Sandbox(LIMITS, allow_unsandboxed=allowed) as sandbox,
+                    humaneval_logs.kept(args.logs, services, setting.models) as logs,
+                ):
                     for arm, left in todo.items():
                         results.check(arm, setting)
-                        _carry_out(services, sandbox, results, arm, left, setting)
+                        _carry_out(services, sandbox, results, arm, left, setting, logs)
 
 
 def _left(results: Results, arm: str, tasks: Sequence[Task]) -> list[Task]:
@@ -134,6 +140,7 @@ def _carry_out(
     arm: str,
     tasks: Sequence[Task],
     setting: Setting,
+    logs: Logs,
 ) -> None:
     before = [record for record in results.done if record.arm == arm]
     total = len(before) + len(tasks)
@@ -141,7 +148,8 @@ def _carry_out(
         for task in bar:
             started = time.monotonic()
             answer = ARMS[arm](services, task.goal)
-            seconds = round(time.monotonic() - started, 2)
+            took = time.monotonic() - started
+            seconds = round(took + logs.keep(), 2)
             official = judge(sandbox, task, answer.code)
             record = Record(
                 arm=arm,
