@@ -73,8 +73,6 @@ PLAIN = st.recursive(
         (["assert f(1223) == 1"], {"f(3221)", "f(1111)"}),
         (["assert f([4, 5, 6], [7]) == 1"], {"f([4, 5, 6], [4, 5])", "f([4, 5, 6], [5, 6])"}),
         (["assert f('abc', 'd') == 1"], {"f('abc', 'ab')"}),
-        (["assert f('a b') == 1"], {"f('aa  bb')"}),
-        (["assert f([4, 5]) == 1", "assert f([6]) == 1"], {"f([4, 4, 5, 5])"}),
     ],
     ids=[
         "one letter",
@@ -85,8 +83,6 @@ PLAIN = st.recursive(
         "other digits",
         "a part of the other list",
         "a part of the other text",
-        "each letter twice running",
-        "each item twice running",
     ],
 )
 def test_calls_where_programs_often_differ(sources: list[str], expected: set[str]) -> None:

@@ -63,7 +63,6 @@ def changes(value: Any, fit: Callable[[Any], bool]) -> Iterator[Any]:
                     yield f"{value[: found.start()]}{number:0{len(found[0])}}{value[found.end() :]}"
             yield value[::-1]
             yield value + value
-            yield "".join(2 * one for one in value)
             yield value.swapcase()
             yield value[1:]
             yield ""
@@ -74,7 +73,6 @@ def changes(value: Any, fit: Callable[[Any], bool]) -> Iterator[Any]:
             yield value[:-1]
             yield value[::-1]
             yield value + value
-            yield [one for one in value for _ in range(2)]
             yield value[1:]
             if value:
                 firsts = ([one, *value[1:]] for one in changes(value[0], fit) if one != value[0])
