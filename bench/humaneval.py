@@ -73,7 +73,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--limit", type=int, help="only the first so many of the chosen tasks")
     add("--only", default="", help="task numbers, separated by commas")
     add("--config", type=Path, default=ROOT / "config.yaml")
-    add("--logs", type=Path, metavar="FOLDER", help="keep runs' logs; give their replies again")
+    add("--logs", type=Path, metavar="FOLDER", help="keep the runs' logs; give their replies again")
     add("--out", type=Path, help="where results are added; default: by the tasks and the prompts")
     add("--report", type=Path, nargs="+", metavar="FILE", help="only report on these results")
     add("--markdown", type=Path, help="where to keep the report as well")
@@ -149,7 +149,7 @@ def _carry_out(
             started = time.monotonic()
             answer = ARMS[arm](services, task.goal)
             took = time.monotonic() - started
-            seconds = round(took + logs.keep(), 2)
+            given = logs.given_again()
             official = judge(sandbox, task, answer.code)
             record = Record(
                 arm=arm,
@@ -157,11 +157,13 @@ def _carry_out(
                 official=official.ruling,
                 right=official.right,
                 official_message=official.message,
-                seconds=seconds,
+                seconds=round(took + sum(reply.seconds for reply in given), 2),
                 answer=answer,
                 setting=setting,
+                given_again=len(given),
             )
             results.add(record)
+            logs.keep()
             bar.write(line(record))
             bar.set_postfix_str(standing([one for one in results.done if one.arm == arm]))
 

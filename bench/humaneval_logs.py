@@ -1,32 +1,47 @@
 """Logs of a bench's runs, kept, and the replies in them, given again.
 
-So what a change of a rule makes of a whole bench is known in minutes: only what no earlier run was
-asked goes to a model. A question is the same if a step of that name asked it of that model for that
-role in the same words; its temperature is not looked at, so whoever changes one takes a new folder.
+So what a change of a rule makes of a whole bench is known in minutes, and of the same replies: only
+what no earlier run asked goes to a model.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import core.ask
 from bench.humaneval_tasks import BenchError
 from core.cancel import Cancel
-from core.endpoints import Client, Reply, Request
+from core.endpoints import Client, Reply, Request, Watcher
 from core.errors import StorageError
 from core.events import Event, PromptWritten, ReplyReceived, RequestSent, Role, TokensArrived
 from core.log import EventLog
 from core.services import Services
 from core.writer import Writer
 
-Question = tuple[str, Role, str, str, str]
-"""The step's name, the role, its model, the prompt, and how the reply was begun."""
 _ALL = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What makes a reply one to the same question: the `step`'s name, who is asked, and the words.
+
+    All else is taken to be as it was: temperature, room, context, the server and its files.
+    """
+
+    step: str
+    role: Role
+    model: str
+    prompt: str
+    begin: str
 
 
 class Logs:
@@ -39,133 +54,160 @@ class Logs:
         known: Mapping[Question, Reply],
         models: Mapping[Role, str],
     ) -> None:
-        self._file = folder and folder / f"{time.strftime('%Y-%m-%d-%H%M%S')}.db"
+        started = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
+        self._file = folder and folder / f"{started}-{os.getpid()}-{time.monotonic_ns()}.db"
         self._log = log
         self._known = known
         self._models = models
-        self._ask = core.ask._call
-        self._spared_s = 0.0
+        self._lock = threading.Lock()
+        self._given: list[Reply] = []
 
-    def keep(self) -> float:
-        """Copy the log as it is now into the folder: the seconds that those replies had taken that
-        were given again since the last time."""
-        if self._file is not None:
+    def keep(self) -> None:
+        """Copy the log as it is now into the folder. Raises BenchError."""
+        if self._file is None:
+            return
+        try:
             source, copy = sqlite3.connect(self._log.path), sqlite3.connect(self._file)
             with closing(source), closing(copy):
                 source.backup(copy)
-        spared_s, self._spared_s = self._spared_s, 0.0
-        return spared_s
+        except sqlite3.Error as error:
+            raise BenchError(f"{self._file} can't be written: {error}.") from error
 
-    def answer(
-        self,
-        writer: Writer,
-        client: Client,
-        call: str,
-        role: Role,
-        request: Request,
-        cancel: Cancel,
-    ) -> Reply:
-        """In place of core.ask._call: the known reply, written into the log as it was, else it."""
-        text = request.messages[0].content
-        reply = self._known.get((_step(call), role, self._models[role], text, request.begin))
-        if reply is None:
-            return self._ask(writer, client, call, role, request, cancel)
-        self._spared_s += reply.seconds
-        for payload in _told(call, role, request, reply):
-            writer.write(payload)
+    def given_again(self) -> list[Reply]:
+        """The replies that were given again since this was asked last."""
+        with self._lock:
+            given, self._given = self._given, []
+        return given
+
+    def find(self, call: str, role: Role, request: Request) -> Reply | None:
+        """The reply of an earlier run to this call, which then counts as given again."""
+        prompt = request.messages[0].content
+        question = Question(_step(call), role, self._models[role], prompt, request.begin)
+        reply = self._known.get(question)
+        if reply is not None:
+            with self._lock:
+                self._given.append(reply)
         return reply
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A client that has the reply already."""
+
+    reply: Reply
+
+    def chat(self, role: Role, request: Request, *, watcher: Watcher, cancel: Cancel) -> Reply:
+        cancel.check()
+        watcher.sent(
+            model=self.reply.model,
+            endpoint=self.reply.endpoint,
+            characters=len(request.messages[0].content) + len(self.reply.begun),
+            prompt_tokens_estimated=0,
+            context_size=self.reply.context_size,
+        )
+        if self.reply.text:
+            watcher.token(self.reply.begun + self.reply.text)
+        return self.reply
 
 
 @contextmanager
 def kept(folder: Path | None, services: Services, models: Mapping[Role, str]) -> Iterator[Logs]:
-    """The logs of `folder`, made if need be. Raises BenchError for a file there that is no log."""
-    if folder is not None:
+    """The logs of `folder`, made if need be, to which that of these services is added in the end,
+    however it ends. Raises BenchError, also for a file `*.db` there that is no log."""
+    if folder is None:
+        yield Logs(None, services.log, {}, models)
+        return
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-    logs = Logs(folder, services.log, _replies(folder) if folder else {}, models)
-    with patch.object(core.ask, "_call", logs.answer):
-        yield logs
+    except OSError as error:
+        raise BenchError(f"--logs {folder} can't be used: {error.strerror}.") from error
+    logs = Logs(folder, services.log, replies(folder), models)
+    real = core.ask._call
+
+    def call(
+        writer: Writer, client: Client, call: str, role: Role, request: Request, cancel: Cancel
+    ) -> Reply:
+        known = logs.find(call, role, request)
+        asked: Any = client if known is None else _Heard(known)
+        return real(writer, asked, call, role, request, cancel)
+
+    with patch.object(core.ask, "_call", call):
+        try:
+            yield logs
+        finally:
+            logs.keep()
 
 
-def _replies(folder: Path) -> dict[Question, Reply]:
-    """Of a question that was asked several times the first reply."""
+def replies(folder: Path) -> dict[Question, Reply]:
+    """All whole replies in the folder's logs; of a question asked several times the first."""
     found: dict[Question, Reply] = {}
     for path in sorted(folder.glob("*.db")):
+        _check(path)
         try:
             with closing(EventLog(path)) as log:
-                for run in log.history(_ALL):
-                    found = _heard(log.since(run.run_id)) | found
-        except StorageError as error:
-            raise BenchError(f"{path} is no log of runs: {error.message}") from error
+                for run in reversed(log.history(_ALL)):
+                    found = heard(log.since(run.run_id)) | found
+        except (StorageError, KeyError) as error:
+            raise BenchError(f"{path} can't be read as a log of runs: {error}.") from error
     return found
 
 
-def _heard(events: list[Event]) -> dict[Question, Reply]:
-    """All whole replies of a run."""
+def _check(path: Path) -> None:
+    """Raise BenchError for a file that is no log: to open one as such would change it."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
+            file.execute("SELECT run_id, seq, body FROM events LIMIT 1")
+    except sqlite3.Error as error:
+        raise BenchError(f"{path} is no log of runs ({error}). Take it away.") from error
+
+
+def heard(events: Sequence[Event]) -> dict[Question, Reply]:
+    """The whole replies of a run."""
     found: dict[Question, Reply] = {}
-    asked: dict[str, PromptWritten] = {}
-    sent: dict[str, RequestSent] = {}
+    prompts: dict[str, PromptWritten] = {}
+    requests: dict[str, RequestSent] = {}
     texts: dict[str, str] = {}
     for event in events:
         match event.payload:
             case PromptWritten() as prompt:
-                asked[prompt.call] = prompt
+                prompts[prompt.call] = prompt
             case RequestSent() as request:
-                sent[request.call] = request
-                texts[request.call] = ""
+                requests[request.call], texts[request.call] = request, ""
             case TokensArrived() as tokens:
                 texts[tokens.call] += tokens.text
-            case ReplyReceived() as reply:
-                prompt, request = asked[reply.call], sent[reply.call]
-                # Where the reply was begun for the model, its text has that beginning too.
-                text = texts[reply.call]
-                begun = prompt.begin if text.startswith(prompt.begin) else ""
-                found.setdefault(
-                    (_step(reply.call), prompt.role, request.model, prompt.text, prompt.begin),
-                    Reply(
-                        text=text.removeprefix(begun),
-                        model=request.model,
-                        endpoint=request.endpoint,
-                        tokens_in=reply.tokens_in,
-                        tokens_out=reply.tokens_out,
-                        first_token_s=reply.first_token_s,
-                        seconds=reply.seconds,
-                        finish_reason=reply.finish_reason,
-                        thinking="",
-                        attempts=(),
-                        context_size=request.context_size,
-                        prompt_truncated=False,
-                        begun=begun,
-                    ),
+            case ReplyReceived() as received:
+                prompt, request = prompts[received.call], requests[received.call]
+                question = Question(
+                    _step(received.call), prompt.role, request.model, prompt.text, prompt.begin
                 )
+                text = texts[received.call]
+                found.setdefault(question, _reply(prompt, request, received, text))
     return found
+
+
+def _reply(
+    prompt: PromptWritten, request: RequestSent, received: ReplyReceived, text: str
+) -> Reply:
+    # Only a server that goes on from a beginning was sent more than the prompt, and then the text
+    # in the log has that beginning too.
+    begun = prompt.begin if request.characters > len(prompt.text) else ""
+    return Reply(
+        text=text.removeprefix(begun),
+        model=request.model,
+        endpoint=request.endpoint,
+        tokens_in=received.tokens_in,
+        tokens_out=received.tokens_out,
+        first_token_s=received.first_token_s,
+        seconds=received.seconds,
+        finish_reason=received.finish_reason,
+        thinking="",
+        attempts=(),
+        context_size=request.context_size,
+        prompt_truncated=False,
+        begun=begun,
+    )
 
 
 def _step(call: str) -> str:
     """The step's name: a call's id ends with the writer's epoch and the number of the try."""
     return call.rsplit(".", 2)[0]
-
-
-def _told(
-    call: str, role: Role, request: Request, reply: Reply
-) -> tuple[RequestSent | TokensArrived | ReplyReceived, ...]:
-    """What the log says of a call."""
-    return (
-        RequestSent(
-            call=call,
-            role=role,
-            model=reply.model,
-            endpoint=reply.endpoint,
-            characters=len(request.messages[0].content) + len(reply.begun),
-            prompt_tokens_estimated=0,
-            context_size=reply.context_size,
-        ),
-        TokensArrived(call=call, text=reply.begun + reply.text),
-        ReplyReceived(
-            call=call,
-            tokens_in=reply.tokens_in,
-            tokens_out=reply.tokens_out,
-            first_token_s=reply.first_token_s,
-            seconds=reply.seconds,
-            finish_reason=reply.finish_reason,
-        ),
-    )

@@ -76,7 +76,11 @@ class Setting:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One arm's answer to one task. `official` is a word of humaneval_judge.Ruling; `right` is None
-    where it is 'fault'. `seconds` are of the arm alone, without the official test."""
+    where it is 'fault'. `seconds` are of the arm alone, without the official test.
+
+    `given_again`: how many replies an earlier run's log gave. What these had taken is added to
+    `seconds`, one after the other, as if none had come while another did.
+    """
 
     arm: str
     task: int
@@ -86,6 +90,7 @@ class Record:
     seconds: float
     answer: Answer
     setting: Setting
+    given_again: int = 0
 
 
 def to_line(record: Record) -> str:

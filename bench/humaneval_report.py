@@ -17,7 +17,8 @@ Solved: the final code, as it is, passes the task's official test, which no arm 
 whose official test the sandbox could not run are not judged, and count nowhere else. Intervals are
 95 %: Wilson's for shares, the percentile bootstrap over tasks for differences; p is of the exact
 McNemar test. Tokens are the servers' own counts; in: prompts, out: replies. Seconds are a
-task's from its goal to its final code, without the official test."""
+task's from its goal to its final code, without the official test; replies of earlier runs given
+again are added one after the other, so there they are an upper bound."""
 
 
 def report(records: Sequence[Record]) -> str:
@@ -53,6 +54,8 @@ def _head(records: Sequence[Record]) -> Iterator[str]:
 
     for name in ("date", "prompts", "commit", "machine"):
         yield f"- {name}: {several(name)}"
+    if again := sum(record.given_again > 0 for record in records):
+        yield f"- replies of earlier runs given again: in {again} of {len(records)} tasks"
     for models in sorted({tuple(sorted(setting.models.items())) for setting in settings}):
         yield "- models: " + ", ".join(f"{role} {model}" for role, model in models)
 
