@@ -79,7 +79,7 @@ class RunConfig:
 
     attempts: int = 3
     candidates: int = 3
-    builtin_drafts: int = 5
+    builtin_drafts: int = 7
     parallel_runs: int = 4
     max_tokens: int = 1536
     input_files_bytes: int = 4 * 1024 * 1024
