@@ -27,9 +27,10 @@ from bench.humaneval_bare import bare
 from bench.humaneval_calls import models
 from bench.humaneval_judge import LIMITS, faults, judge
 from bench.humaneval_logs import Logs
-from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Record, Results, Setting
+from bench.humaneval_records import STRONGEST_ALONE, WITHOUT_EXAMPLES, Record, Results
 from bench.humaneval_report import report
 from bench.humaneval_services import bench_services
+from bench.humaneval_setting import Setting
 from bench.humaneval_tasks import BenchError, Task, TaskSet, load
 from core.errors import AppError
 from core.prompts import digest
@@ -116,8 +117,9 @@ def _bench(args: argparse.Namespace, known: TaskSet) -> None:
                 rung = services.sandbox.look()
                 if not rung.runs:
                     raise BenchError(f"Generated code can't be run safely here: {rung.mend}")
-                setting = Setting.now(models(services.client), known.name)
-                allowed = services.opened_with.sandbox.allow_unsandboxed_code
+                opened = services.opened_with
+                setting = Setting.now(models(services.client), known.name, opened.run)
+                allowed = opened.sandbox.allow_unsandboxed_code
                 with (
                     Sandbox(LIMITS, allow_unsandboxed=allowed) as sandbox,
                     humaneval_logs.kept(args.logs, services, setting.models) as logs,
@@ -162,8 +164,8 @@ def _carry_out(
                 setting=setting,
                 given_again=len(given),
             )
-            results.add(record)
             logs.keep()
+            results.add(record)
             bar.write(line(record))
             bar.set_postfix_str(standing([one for one in results.done if one.arm == arm]))
 

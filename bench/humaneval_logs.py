@@ -10,38 +10,25 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 from unittest.mock import patch
 
 import core.ask
+from bench.humaneval_heard import Question, heard, step_of
 from bench.humaneval_tasks import BenchError
 from core.cancel import Cancel
 from core.endpoints import Client, Reply, Request, Watcher
 from core.errors import StorageError
-from core.events import Event, PromptWritten, ReplyReceived, RequestSent, Role, TokensArrived
+from core.events import Role
 from core.log import EventLog
 from core.services import Services
 from core.writer import Writer
 
 _ALL = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What makes a reply one to the same question: the `step`'s name, who is asked, and the words.
-
-    All else is taken to be as it was: temperature, room, context, the server and its files.
-    """
-
-    step: str
-    role: Role
-    model: str
-    prompt: str
-    begin: str
 
 
 class Logs:
@@ -66,11 +53,13 @@ class Logs:
         """Copy the log as it is now into the folder. Raises BenchError."""
         if self._file is None:
             return
+        part = self._file.with_suffix(".part")  # killed meanwhile, no half a log is left
         try:
-            source, copy = sqlite3.connect(self._log.path), sqlite3.connect(self._file)
+            source, copy = sqlite3.connect(self._log.path), sqlite3.connect(part)
             with closing(source), closing(copy):
                 source.backup(copy)
-        except sqlite3.Error as error:
+            part.replace(self._file)
+        except (sqlite3.Error, OSError) as error:
             raise BenchError(f"{self._file} can't be written: {error}.") from error
 
     def given_again(self) -> list[Reply]:
@@ -80,13 +69,16 @@ class Logs:
         return given
 
     def find(self, call: str, role: Role, request: Request) -> Reply | None:
-        """The reply of an earlier run to this call, which then counts as given again."""
+        """The reply of an earlier run to this call."""
         prompt = request.messages[0].content
-        question = Question(_step(call), role, self._models[role], prompt, request.begin)
-        reply = self._known.get(question)
-        if reply is not None:
-            with self._lock:
-                self._given.append(reply)
+        return self._known.get(
+            Question(step_of(call), role, self._models[role], prompt, request.begin)
+        )
+
+    def give(self, reply: Reply) -> Reply:
+        """The reply, which is counted as given again."""
+        with self._lock:
+            self._given.append(reply)
         return reply
 
 
@@ -94,20 +86,22 @@ class Logs:
 class _Heard:
     """A client that has the reply already."""
 
+    logs: Logs
     reply: Reply
 
     def chat(self, role: Role, request: Request, *, watcher: Watcher, cancel: Cancel) -> Reply:
         cancel.check()
+        reply = self.logs.give(self.reply)
         watcher.sent(
-            model=self.reply.model,
-            endpoint=self.reply.endpoint,
-            characters=len(request.messages[0].content) + len(self.reply.begun),
+            model=reply.model,
+            endpoint=reply.endpoint,
+            characters=len(request.messages[0].content) + len(reply.begun),
             prompt_tokens_estimated=0,
-            context_size=self.reply.context_size,
+            context_size=reply.context_size,
         )
-        if self.reply.text:
-            watcher.token(self.reply.begun + self.reply.text)
-        return self.reply
+        if reply.text:
+            watcher.token(reply.begun + reply.text)
+        return reply
 
 
 @contextmanager
@@ -128,14 +122,16 @@ def kept(folder: Path | None, services: Services, models: Mapping[Role, str]) ->
         writer: Writer, client: Client, call: str, role: Role, request: Request, cancel: Cancel
     ) -> Reply:
         known = logs.find(call, role, request)
-        asked: Any = client if known is None else _Heard(known)
+        asked = client if known is None else cast(Client, _Heard(logs, known))
         return real(writer, asked, call, role, request, cancel)
 
     with patch.object(core.ask, "_call", call):
         try:
             yield logs
         finally:
-            logs.keep()
+            # All of the finished tasks is kept; what ends the bench is not to be hidden by this.
+            with suppress(BenchError):
+                logs.keep()
 
 
 def replies(folder: Path) -> dict[Question, Reply]:
@@ -159,55 +155,3 @@ def _check(path: Path) -> None:
             file.execute("SELECT run_id, seq, body FROM events LIMIT 1")
     except sqlite3.Error as error:
         raise BenchError(f"{path} is no log of runs ({error}). Take it away.") from error
-
-
-def heard(events: Sequence[Event]) -> dict[Question, Reply]:
-    """The whole replies of a run."""
-    found: dict[Question, Reply] = {}
-    prompts: dict[str, PromptWritten] = {}
-    requests: dict[str, RequestSent] = {}
-    texts: dict[str, str] = {}
-    for event in events:
-        match event.payload:
-            case PromptWritten() as prompt:
-                prompts[prompt.call] = prompt
-            case RequestSent() as request:
-                requests[request.call], texts[request.call] = request, ""
-            case TokensArrived() as tokens:
-                texts[tokens.call] += tokens.text
-            case ReplyReceived() as received:
-                prompt, request = prompts[received.call], requests[received.call]
-                question = Question(
-                    _step(received.call), prompt.role, request.model, prompt.text, prompt.begin
-                )
-                text = texts[received.call]
-                found.setdefault(question, _reply(prompt, request, received, text))
-    return found
-
-
-def _reply(
-    prompt: PromptWritten, request: RequestSent, received: ReplyReceived, text: str
-) -> Reply:
-    # Only a server that goes on from a beginning was sent more than the prompt, and then the text
-    # in the log has that beginning too.
-    begun = prompt.begin if request.characters > len(prompt.text) else ""
-    return Reply(
-        text=text.removeprefix(begun),
-        model=request.model,
-        endpoint=request.endpoint,
-        tokens_in=received.tokens_in,
-        tokens_out=received.tokens_out,
-        first_token_s=received.first_token_s,
-        seconds=received.seconds,
-        finish_reason=received.finish_reason,
-        thinking="",
-        attempts=(),
-        context_size=request.context_size,
-        prompt_truncated=False,
-        begun=begun,
-    )
-
-
-def _step(call: str) -> str:
-    """The step's name: a call's id ends with the writer's epoch and the number of the try."""
-    return call.rsplit(".", 2)[0]

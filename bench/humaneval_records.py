@@ -6,22 +6,17 @@ import fcntl
 import gzip
 import json
 import os
-import platform
-import subprocess
 import sys
-import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from bench.humaneval_tasks import HUMANEVAL, BenchError
-from core.events import Role
-from core.prompts import digest
+from bench.humaneval_setting import Setting
+from bench.humaneval_tasks import BenchError
 
-ROOT = Path(__file__).resolve().parent.parent
 STRONGEST_ALONE = "ours-large"
 WITHOUT_EXAMPLES = "ours-bare"
 
@@ -44,33 +39,6 @@ class Answer:
     calls: int = 0
     tokens_in: Mapping[str, int] = field(default_factory=dict)
     tokens_out: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What a result holds for; those of other `prompts`, `models` or `tasks` can't be put together.
-
-    `tasks` is a TaskSet's name.
-    """
-
-    prompts: str
-    models: Mapping[Role, str]
-    date: str
-    commit: str
-    machine: str
-    tasks: str = HUMANEVAL
-
-    @staticmethod
-    def now(models: Mapping[Role, str], tasks: str) -> Setting:
-        """This checkout on this machine."""
-        return Setting(
-            prompts=digest(),
-            models=models,
-            date=time.strftime("%Y-%m-%d"),
-            commit=_commit(),
-            machine=f"{platform.machine()}, {os.cpu_count()} cores",
-            tasks=tasks,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +105,8 @@ class Results:
                 what = f"tasks ({record.setting.tasks}; now {setting.tasks})"
             elif record.setting.prompts != setting.prompts:
                 what = f"prompts {record.setting.prompts}, which are now {setting.prompts}"
+            elif record.setting.run and record.setting.run != setting.run:
+                what = f"run settings ({_shown(record.setting.run)}; now {_shown(setting.run)})"
             elif alike and record.setting.models != setting.models:
                 what = f"models {_shown(record.setting.models)}, now {_shown(setting.models)}"
             if what:
@@ -196,20 +166,5 @@ def _parsed(path: Path, text: str) -> list[Record]:
     return records
 
 
-def _shown(models: Mapping[Role, str]) -> str:
-    return ", ".join(f"{role} {model}" for role, model in sorted(models.items()))
-
-
-def _commit() -> str:
-    """The checkout's commit, with a + where core/ was changed since; 'unknown' without git."""
-    try:
-        head = _git("rev-parse", "--short", "HEAD")
-        return head + ("+" if _git("status", "--porcelain", "--", "core") else "")
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    return done.stdout.strip()
+def _shown(values: Mapping[Any, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))

@@ -54,6 +54,8 @@ def _head(records: Sequence[Record]) -> Iterator[str]:
 
     for name in ("date", "prompts", "commit", "machine"):
         yield f"- {name}: {several(name)}"
+    for run in sorted({tuple(sorted(setting.run.items())) for setting in settings if setting.run}):
+        yield "- run settings: " + ", ".join(f"{name} {value:g}" for name, value in run)
     if again := sum(record.given_again > 0 for record in records):
         yield f"- replies of earlier runs given again: in {again} of {len(records)} tasks"
     for models in sorted({tuple(sorted(setting.models.items())) for setting in settings}):

@@ -19,9 +19,10 @@ from bench import humaneval, humaneval_records
 from bench.humaneval_arms import ARMS
 from bench.humaneval_figures import mcnemar, p90, paired, wilson
 from bench.humaneval_judge import faults, judge, official_case
-from bench.humaneval_records import Answer, Record, Setting
+from bench.humaneval_records import Answer, Record
 from bench.humaneval_report import report
 from bench.humaneval_services import bench_services, escalation_alone
+from bench.humaneval_setting import Setting
 from bench.humaneval_tasks import MEMBER, BenchError, Task, TaskSet, fetch, load, read
 from core.sandbox import Limits, Sandbox
 
@@ -252,6 +253,11 @@ def test_results_of_other_prompts_or_models_are_refused(tmp_path: Path) -> None:
             results.check("ours-large", replace(SETTING, prompts="p2"))
         with pytest.raises(BenchError, match=r"other tasks \(HumanEval; now own\)"):
             results.check("ours", replace(SETTING, tasks="own"))
+        five = replace(SETTING, run={"attempts": 3, "builtin_drafts": 5})
+        results.check("ours", five)  # the first record does not tell its own
+        results.add(replace(record("small", 2, True), setting=five))
+        with pytest.raises(BenchError, match=r"other run settings .*_drafts 5; now .*_drafts 7"):
+            results.check("ours", replace(five, run={"attempts": 3, "builtin_drafts": 7}))
 
 
 def test_a_file_of_something_else_and_one_in_use_are_refused(tmp_path: Path) -> None:

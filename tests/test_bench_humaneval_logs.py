@@ -13,16 +13,21 @@ from play import asked
 from test_bench_humaneval import TASK, config_for, script
 
 from bench import humaneval, humaneval_records
-from bench.humaneval_logs import Question, heard, replies
+from bench.humaneval_arms import ARMS
+from bench.humaneval_heard import Question, heard
+from bench.humaneval_logs import kept, replies
 from bench.humaneval_records import Record
 from bench.humaneval_report import report
+from bench.humaneval_services import bench_services
 from bench.humaneval_tasks import BenchError, TaskSet
 from core.events import (
+    ROLES,
     Event,
     Payload,
     PromptWritten,
     ReplyReceived,
     RequestSent,
+    Role,
     RunStarted,
     TokensArrived,
 )
@@ -170,7 +175,36 @@ def test_a_file_that_is_no_log_is_told_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file")
     with FakeOllama(script=script) as server:
         config = config_for(tmp_path, server.url)
-        options = ["--arm", "ours", "--config", str(config), "--logs", str(config)]
-        assert humaneval.main([*options, "--out", str(tmp_path / "r.jsonl")]) == 2
+        with (
+            bench_services(config, strongest_alone=False) as services,
+            pytest.raises(BenchError, match=r"--logs .*logs can't be used"),
+            kept(tmp_path / "logs", services, {}),
+        ):
+            pass
+
+
+def break_off(config: Path, folder: Path) -> None:
+    """A bench that is stopped after a run, before its log was kept."""
+    models: dict[Role, str] = dict.fromkeys(ROLES, "codellama") | {
+        "escalation": "llama3",
+        "triage": "tinyllama",
+    }
+    with (
+        bench_services(config, strongest_alone=False) as services,
+        kept(folder, services, models),
+    ):
+        ARMS["ours"](services, TASK.goal)
+        raise KeyboardInterrupt
+
+
+def test_what_breaks_the_bench_off_leaves_the_replies_so_far(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    with FakeOllama(script=script) as server, pytest.raises(KeyboardInterrupt):
+        break_off(config_for(tmp_path, server.url), folder)
+    assert replies(folder)
+    assert not list(folder.glob("*.part"))
+    (folder / "half.part").write_bytes(b"killed while it was written")
+    assert replies(folder)
