@@ -67,7 +67,10 @@ def raw(url: str) -> Iterator[Call]:
             sock.sendall(message)
             data = b""
             while not data.endswith(LAST):
-                data += sock.recv(65536)
+                more = sock.recv(65536)
+                if not more:
+                    raise ConnectionError("the server left in the middle of its answer")
+                data += more
 
         yield call
 

@@ -151,7 +151,10 @@ def read_request(sock: socket.socket) -> bytes:
         if line.lower().startswith(b"content-length:"):
             length = int(line.split(b":")[1])
             while len(body) < length:
-                body += sock.recv(65536)
+                more = sock.recv(65536)
+                if not more:
+                    return b""
+                body += more
     return head + b"\r\n\r\n" + body
 
 
