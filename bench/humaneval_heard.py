@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.endpoints import Reply
-from core.events import Event, PromptWritten, ReplyReceived, RequestSent, Role, TokensArrived
+from core.events import Event, PromptWritten, RequestSent, Role
+from core.state import CallState, calls_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,47 +25,35 @@ class Question:
 
 
 def heard(events: Sequence[Event]) -> dict[Question, Reply]:
-    """The whole replies of a run."""
+    """The whole replies of a run; of a question asked several times the first."""
+    payloads = [event.payload for event in events]
+    begins = {one.call: one.begin for one in payloads if isinstance(one, PromptWritten)}
+    sent = {one.call: one.characters for one in payloads if isinstance(one, RequestSent)}
     found: dict[Question, Reply] = {}
-    prompts: dict[str, PromptWritten] = {}
-    requests: dict[str, RequestSent] = {}
-    texts: dict[str, str] = {}
-    for event in events:
-        match event.payload:
-            case PromptWritten() as prompt:
-                prompts[prompt.call] = prompt
-            case RequestSent() as request:
-                requests[request.call], texts[request.call] = request, ""
-            case TokensArrived() as tokens:
-                texts[tokens.call] += tokens.text
-            case ReplyReceived() as received:
-                prompt, request = prompts[received.call], requests[received.call]
-                question = Question(
-                    step_of(received.call), prompt.role, request.model, prompt.text, prompt.begin
-                )
-                text = texts[received.call]
-                found.setdefault(question, _reply(prompt, request, received, text))
+    for call in calls_of(events):
+        if call.status == "done":
+            begin = begins[call.call]
+            question = Question(step_of(call.call), call.role, call.model, call.prompt, begin)
+            # Only a server that goes on from a beginning was sent more than the prompt, and then
+            # the text in the log has that beginning too.
+            begun = begin if sent[call.call] > len(call.prompt) else ""
+            found.setdefault(question, _reply(call, begun))
     return found
 
 
-def _reply(
-    prompt: PromptWritten, request: RequestSent, received: ReplyReceived, text: str
-) -> Reply:
-    # Only a server that goes on from a beginning was sent more than the prompt, and then the text
-    # in the log has that beginning too.
-    begun = prompt.begin if request.characters > len(prompt.text) else ""
+def _reply(call: CallState, begun: str) -> Reply:
     return Reply(
-        text=text.removeprefix(begun),
-        model=request.model,
-        endpoint=request.endpoint,
-        tokens_in=received.tokens_in,
-        tokens_out=received.tokens_out,
-        first_token_s=received.first_token_s,
-        seconds=received.seconds,
-        finish_reason=received.finish_reason,
+        text=call.text.removeprefix(begun),
+        model=call.model,
+        endpoint=call.endpoint,
+        tokens_in=call.tokens_in,
+        tokens_out=call.tokens_out,
+        first_token_s=call.first_token_s,
+        seconds=call.seconds,
+        finish_reason=call.finish_reason,
         thinking="",
         attempts=(),
-        context_size=request.context_size,
+        context_size=call.context_size,
         prompt_truncated=False,
         begun=begun,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.rotator_server import read_request
 from core.cancel import Cancel
 from core.config import Config, Timeouts
 from core.endpoints import Builtin, Client, Message, Request
@@ -136,26 +137,6 @@ class RawServer:
             if self._greet and not read_request(sock):
                 return
             handler(sock, self)
-
-
-def read_request(sock: socket.socket) -> bytes:
-    """One whole request; b'' when the client left."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = sock.recv(65536)
-        if not more:
-            return b""
-        data += more
-    head, _, body = data.partition(b"\r\n\r\n")
-    for line in head.split(b"\r\n"):
-        if line.lower().startswith(b"content-length:"):
-            length = int(line.split(b":")[1])
-            while len(body) < length:
-                more = sock.recv(65536)
-                if not more:
-                    return b""
-                body += more
-    return head + b"\r\n\r\n" + body
 
 
 def drip(data: bytes, every_s: float = 0.05) -> Handler:

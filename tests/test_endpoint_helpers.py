@@ -1,11 +1,12 @@
-"""The raw server that endpoints are tested against."""
+"""What the raw servers of tests and bench read of a request."""
 
 from __future__ import annotations
 
 import socket
 
 import pytest
-from endpoint_helpers import read_request
+
+from bench.rotator_server import read_request
 
 WHOLE = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n{  }"
 
