@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,23 @@ def test_a_narrow_screen_never_scrolls_sideways(site: Web, page: Page, scheme: s
         page.goto(site.url + address)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 360, (address, width)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_case_is_readable_beside_many_drafts(site: Web, page: Page, width: int) -> None:
+    run_scripts.write(site.services.log, "many", run_scripts.drafted())
+    first = run_scripts.written(0, run_scripts.FIRST_CODE)
+    for number in range(1, 8):
+        draft = f"d{number}"
+        site.services.log.append("many", replace(first, candidate=draft))
+        site.services.log.append("many", run_scripts.executed(draft, {"g-1": "KeyError: 's'"}))
+    page.set_viewport_size({"width": width, "height": 740})
+    page.goto(f"{site.url}/runs/many")
+    expect(page.locator(".matrix thead th")).to_have_count(9)
+    case = page.locator(".matrix tbody th").first.bounding_box()
+    assert case is not None
+    assert case["width"] >= 170
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
