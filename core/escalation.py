@@ -110,7 +110,7 @@ def _try(
             EscalationStarted(
                 attempt=attempt,
                 of=of,
-                model=context.ports.config().role("escalation").model,
+                model=context.strongest(),
                 reason=first_error(failure),
                 kind=kind(failure),
                 afresh=fresh,

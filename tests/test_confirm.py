@@ -21,6 +21,7 @@ from confirm_runs import (
 from fake_ollama import Reply
 from play import BROKEN, GOOD, WRONG, Play, carry_out, fenced
 
+from core.embedded import LARGE
 from core.questions import questions
 from core.state import RunState
 
@@ -292,3 +293,10 @@ def test_every_second_draft_is_asked_for_in_other_words(tmp_path: Path) -> None:
     assert first == third
     assert first[0] != second[0]
     assert first[1] == second[1]
+
+
+def test_an_attempt_names_the_model_that_makes_it_and_not_the_one_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    state = after_a_failure(tmp_path, WRONG)
+    assert [started.model for started in state.escalations] == [LARGE.name]

@@ -84,6 +84,16 @@ def test_where_a_version_breaks_off_is_said_beside_it(site: Web, browser: FlaskC
     assert shown in page
 
 
+def test_an_attempt_names_the_model_that_answered(site: Web, browser: FlaskClient) -> None:
+    started = (
+        replace(payload, model="gone") if isinstance(payload, ev.EscalationStarted) else payload
+        for payload in run_scripts.passed_run()
+    )
+    run_scripts.write(site.services.log, "r1", started)
+    page = browser.get("/runs/r1").get_data(as_text=True)
+    assert "Attempt <small>qwen2.5-coder:14b · " in page
+
+
 def test_a_passed_run_shows_everything(site: Web, browser: FlaskClient) -> None:
     run_scripts.write(site.services.log, "r1", run_scripts.passed_run())
     page = browser.get("/runs/r1").get_data(as_text=True)
