@@ -295,8 +295,6 @@ def test_every_second_draft_is_asked_for_in_other_words(tmp_path: Path) -> None:
     assert first[1] == second[1]
 
 
-def test_an_attempt_names_the_model_that_makes_it_and_not_the_one_that_is_gone(
-    tmp_path: Path,
-) -> None:
+def test_an_attempt_names_the_model_that_makes_it(tmp_path: Path) -> None:
     state = after_a_failure(tmp_path, WRONG)
     assert [started.model for started in state.escalations] == [LARGE.name]

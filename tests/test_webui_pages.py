@@ -94,6 +94,15 @@ def test_an_attempt_names_the_model_that_answered(site: Web, browser: FlaskClien
     assert "Attempt <small>qwen2.5-coder:14b · " in page
 
 
+def test_an_attempt_shows_no_earlier_call_as_its_own(site: Web, browser: FlaskClient) -> None:
+    draft = run_scripts.call("code-draft-d1.1.1", "escalation", "code", "text")
+    asked = ev.EscalationStarted(attempt=1, of=1, model="large", reason="wrong")
+    run_scripts.write(site.services.log, "r1", [*run_scripts.drafted(), *draft, asked])
+    page = browser.get("/runs/r1").get_data(as_text=True)
+    assert "Attempt <small>large</small>" in page
+    assert "What the model was given" not in page
+
+
 def test_a_passed_run_shows_everything(site: Web, browser: FlaskClient) -> None:
     run_scripts.write(site.services.log, "r1", run_scripts.passed_run())
     page = browser.get("/runs/r1").get_data(as_text=True)

@@ -144,12 +144,12 @@ def attempts(state: RunState) -> tuple[AttemptView, ...]:
     """The escalation attempts in order, each with the candidate that it started from."""
     asked = [call for call in state.calls if call.role == "escalation"]
     views = []
-    for index, started in enumerate(state.escalations):
+    for started in state.escalations:
         candidate = next((c for c in state.candidates if c.attempt == started.attempt), None)
         views.append(
             AttemptView(
                 started=started,
-                call=_packet(asked, started.attempt, index),
+                call=_packet(asked, started.attempt),
                 candidate=candidate,
                 before=_before(state, started.attempt),
             )
@@ -157,13 +157,11 @@ def attempts(state: RunState) -> tuple[AttemptView, ...]:
     return tuple(views)
 
 
-def _packet(asked: list[CallState], attempt: int, index: int) -> CallState | None:
+def _packet(asked: list[CallState], attempt: int) -> CallState | None:
     """The attempt's last call: calls are named by their step, like escalate-2.1.1."""
     ours = (f"escalate-{attempt}.", f"escalate-{attempt}-")
     named = [call for call in asked if call.call.startswith(ours)]
-    if named:
-        return named[-1]
-    return asked[index] if index < len(asked) else None
+    return named[-1] if named else None
 
 
 def _before(state: RunState, attempt: int) -> CandidateState | None:
