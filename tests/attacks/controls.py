@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import BinaryIO
 
 from core.sandbox import Limits
 from core.sandbox.model import MIB
@@ -45,19 +46,17 @@ def _attempt(attack: Attack, host: Host) -> str:
     code += "\nprint('MANAGED', attack() or '')\n"
     with (
         tempfile.TemporaryFile() as output,
+        _a_line() as line,
         subprocess.Popen(
             [sys.executable, "-S", "-c", code],
             cwd=host.folder / "work",
-            stdin=subprocess.PIPE,
+            stdin=line,
             stdout=subprocess.DEVNULL if attack.runs_on else output,
             stderr=subprocess.STDOUT,
             pass_fds=(host.held,),
             preexec_fn=os.setpgrp,  # a group to kill, but still on the terminal
         ) as process,
     ):
-        assert process.stdin is not None
-        process.stdin.write(b"a line\n")
-        process.stdin.close()
         try:
             if attack.runs_on:
                 give_up = time.monotonic() + _PATIENCE_S
@@ -75,6 +74,14 @@ def _attempt(attack: Attack, host: Host) -> str:
         raise ValueError(f"ended with {process.returncode}: {text[-300:]}")
     damage = host.damage(marker, 0.1) if attack.damage else []
     return "; ".join(filter(None, [text.rpartition("MANAGED")[2].strip(" ;\n"), *damage]))
+
+
+def _a_line() -> BinaryIO:
+    """A pipe with a line in it already: an attack may end before anybody could write it one."""
+    read, write = os.pipe()
+    with os.fdopen(write, "wb") as pipe:
+        pipe.write(b"a line\n")
+    return os.fdopen(read, "rb")
 
 
 def _end(process: subprocess.Popen[bytes], marker: str) -> None:
