@@ -142,14 +142,13 @@ def _cell(result: ev.CaseResult | None) -> Cell:
 
 def attempts(state: RunState) -> tuple[AttemptView, ...]:
     """The escalation attempts in order, each with the candidate that it started from."""
-    asked = [call for call in state.calls if call.role == "escalation"]
     views = []
     for started in state.escalations:
         candidate = next((c for c in state.candidates if c.attempt == started.attempt), None)
         views.append(
             AttemptView(
                 started=started,
-                call=_packet(asked, started.attempt),
+                call=_packet(state, started.attempt),
                 candidate=candidate,
                 before=_before(state, started.attempt),
             )
@@ -157,10 +156,10 @@ def attempts(state: RunState) -> tuple[AttemptView, ...]:
     return tuple(views)
 
 
-def _packet(asked: list[CallState], attempt: int) -> CallState | None:
+def _packet(state: RunState, attempt: int) -> CallState | None:
     """The attempt's last call: calls are named by their step, like escalate-2.1.1."""
     ours = (f"escalate-{attempt}.", f"escalate-{attempt}-")
-    named = [call for call in asked if call.call.startswith(ours)]
+    named = [call for call in state.calls if call.call.startswith(ours)]
     return named[-1] if named else None
 
 
