@@ -136,7 +136,9 @@ class _Found:
             passed=sum(self._marks.values()),
             asked=len(self._marks),
             failed=tuple(name for name, right in self._marks.items() if not right),
-            first_token_s=round(statistics.median(short), 3) if short else 0.0,
+            # To the microsecond: a server beside us can be faster than one millisecond, and 0 says
+            # that nothing is known.
+            first_token_s=round(statistics.median(short), 6) if short else 0.0,
             tokens_per_s=round(self._tokens / self._spent, 1) if self._spent else 0.0,
             seconds=round(seconds, 1),
             note="; ".join(self.notes),
