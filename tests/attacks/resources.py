@@ -93,8 +93,10 @@ def attack():
         expect=ANY,
         not_on={"no cgroup": _NO_CGROUP},
         code="""
+kept = []  # a socket that nobody holds any more is closed, and its buffer freed
+
 def fill(most):
-    size, kept = 0, []
+    size = 0
     def put(write, fd):
         os.set_blocking(fd, False)
         with __import__("contextlib").suppress(BlockingIOError):
