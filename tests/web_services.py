@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from play import shared_sandbox
@@ -29,6 +30,9 @@ from core.savings_book import SavingsBook
 from core.services import Services
 from core.tools import SkillLibrary
 from core.tryout import TryOut
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CONFIG = """# My models.
 ollama:
@@ -213,10 +217,22 @@ class _Handler(WSGIRequestHandler):
             super().end_headers()
 
 
+def _closing(app: WSGIApplication) -> WSGIApplication:
+    """Closes what it answers with, as gunicorn does: werkzeug's server forgets to, and leaves a
+    file open, where a browser resets the connection."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        with closing(app(environ, start_response)) as body:  # type: ignore[type-var]
+            yield from body
+
+    return answer
+
+
 @contextmanager
 def served(site: Web) -> Iterator[str]:
     """The app on a real server, a thread for each request; its base URL."""
-    server = make_server("127.0.0.1", 0, site.app, threaded=True, request_handler=_Handler)
+    app = _closing(site.app)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Handler)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
