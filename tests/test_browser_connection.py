@@ -1,15 +1,16 @@
-"""A page whose connection dies without a word, as behind a router that forgot it."""
+"""A page whose scripts come late, or whose connection dies without a word, as behind a router."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 import run_scripts
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from web_services import Web
 
 from core import events as ev
@@ -111,3 +112,17 @@ def test_a_connection_that_died_without_an_end_is_made_anew(
         page.clock.run_for(8000)
         expect(page.locator("#banner h2")).to_have_text("Writing tests …")
         assert relay.websockets == 2
+
+
+@pytest.mark.parametrize("late", ["htmx-4", "hx-ws", "run.js"])
+def test_a_page_whose_scripts_come_late_is_live(site: Web, page: Page, late: str) -> None:
+    def wait(route: Route) -> None:
+        time.sleep(0.5)  # much longer than the other files take
+        route.continue_()
+
+    log = site.services.log
+    run_scripts.write(log, "r1", list(run_scripts.planned()))
+    page.route(f"**/{late}*", wait)
+    page.goto(f"{site.url}/runs/r1")
+    log.append("r1", ev.StageStarted(stage="tests"))
+    expect(page.locator("#banner h2")).to_have_text("Writing tests …")
