@@ -25,9 +25,9 @@ class _LargeAlone(Builtin):
     def start(self) -> None:
         """Nothing ahead of time: the small model would be loaded too."""
 
-    def acquire(self, role: Role, cancel: Cancel) -> tuple[str, str]:
+    def acquire(self, role: Role, cancel: Cancel, broken: str = "") -> tuple[str, str]:
         """As for the escalation, whichever the role."""
-        return super().acquire("escalation", cancel)
+        return super().acquire("escalation", cancel, broken)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ class PlayedBuiltin:
     def __init__(self, small: str, large: str) -> None:
         self._small, self._large = small, large
 
-    def acquire(self, role: Role, cancel: Cancel) -> tuple[str, str]:
+    def acquire(self, role: Role, cancel: Cancel, broken: str = "") -> tuple[str, str]:
         if role in SMALL_ROLES or not self._large:
             return self._small, SMALL.name
         return self._large, LARGE.name

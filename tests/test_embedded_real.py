@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 import requests
-from endpoint_helpers import wait_for
+from endpoint_helpers import ask, client_for, dead_url, wait_for
 
 from core.cancel import Cancel
+from core.config import Timeouts
 from core.embedded import SMALL, Builtin, Sources
 from core.embedded.child import SCRIPT
 from core.embedded.files import default_cache_dir
+from core.endpoints import Message, Request
 from core.errors import BuiltinUnavailable
 from tests import embedded_fakes as fakes
 
@@ -124,6 +126,20 @@ def test_a_killed_server_is_started_again(app: Builtin) -> None:
     again, model = app.acquire("generator", Cancel())
     assert again != url
     assert chat(again, model, "Say hi.", 4)["choices"]
+
+
+def test_a_call_whose_server_is_killed_is_answered_by_the_next(app: Builtin) -> None:
+    before, _ = app.acquire("generator", Cancel())
+    [server] = servers_of(os.getpid())
+    # So long a prompt is read for a second or more: the end comes before the first token.
+    long = Request(messages=(Message(role="user", content="Say hi. " * 150),), max_tokens=4)
+    timer = threading.Timer(0.3, os.kill, (server, signal.SIGKILL))
+    with client_for(dead_url(), builtin=app, timeouts=Timeouts()) as client:
+        timer.start()
+        reply = ask(client, request=long)
+    assert [one.error for one in reply.attempts][1:] in (["reset"], ["cut"])
+    assert reply.text
+    assert reply.endpoint != before
 
 
 def test_the_small_model_stands_in_for_the_large_one(app: Builtin, tmp_path: Path) -> None:

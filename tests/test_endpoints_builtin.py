@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from endpoint_helpers import HELLO, MODEL, Recorder, ask, client_for, dead_url
+from endpoint_helpers import (
+    HELLO,
+    MODEL,
+    Handler,
+    RawServer,
+    Recorder,
+    ask,
+    client_for,
+    dead_url,
+    saying,
+)
 from fake_ollama import FakeOllama, Reply
 
 from core.cancel import Cancel
@@ -14,17 +24,21 @@ from core.events import Role
 
 
 class FakeBuiltin:
-    """A builtin whose server is a fake with only the OpenAI API."""
+    """A builtin whose server is a fake with only the OpenAI API.
 
-    def __init__(self, url: str = "") -> None:
+    `again` is where it serves once that server broke.
+    """
+
+    def __init__(self, url: str = "", again: str = "") -> None:
         self.url = url
+        self.again = again
         self.roles: list[Role] = []
 
-    def acquire(self, role: Role, cancel: Cancel) -> tuple[str, str]:
+    def acquire(self, role: Role, cancel: Cancel, broken: str = "") -> tuple[str, str]:
         self.roles.append(role)
         if not self.url:
             raise BuiltinUnavailable("The disk is full. Free 500 MB.")
-        return self.url, "llama3"
+        return self.again if broken == self.url else self.url, "llama3"
 
 
 def test_the_builtin_serves_when_nobody_is_there() -> None:
@@ -86,6 +100,38 @@ def test_a_builtin_that_cannot_be_had_says_what_else_was_tried() -> None:
                 ask(client)
             assert str(caught.value).startswith("The disk is full. Free 500 MB. Can't reach")
             assert dead in str(caught.value)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n"
+
+
+@pytest.mark.parametrize(("died", "error"), [(saying(b""), "reset"), (saying(HEAD), "cut")])
+def test_a_builtin_that_died_with_the_request_is_asked_once_more(died: Handler, error: str) -> None:
+    watcher = Recorder()
+    with RawServer([died]) as broken, FakeOllama(script=["again"], ollama=False) as server:
+        builtin = FakeBuiltin(broken.url, again=server.url)
+        with client_for(dead_url(), builtin=builtin) as client:
+            reply = ask(client, watcher=watcher)
+        assert broken.connections == 1
+        with (
+            client_for(dead_url(), builtin=FakeBuiltin(broken.url, again=broken.url)) as client,
+            pytest.raises(NoEndpointLeft, match=broken.url),
+        ):
+            ask(client)
+        assert broken.connections == 3
+    assert (reply.text, reply.endpoint) == ("again", server.url)
+    assert [one.error for one in reply.attempts] == ["refused", error]
+
+
+def test_a_builtin_that_answers_with_an_error_is_not_asked_again() -> None:
+    with FakeOllama(script=[Reply(status=500, error="no slot")], ollama=False) as server:
+        builtin = FakeBuiltin(server.url, again=server.url)
+        with (
+            client_for(dead_url(), builtin=builtin) as client,
+            pytest.raises(NoEndpointLeft, match="no slot"),
+        ):
+            ask(client)
+        assert len(server.chats) == 1
 
 
 def test_only_the_builtin_goes_on_from_a_reply_that_was_begun() -> None:

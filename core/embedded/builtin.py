@@ -19,6 +19,7 @@ from core.errors import BuiltinUnavailable
 from core.events import Role
 
 JOIN_S = 10.0
+END_S = 1.0
 
 
 class Builtin:
@@ -65,11 +66,13 @@ class Builtin:
             self._small.want()
             self._large.want()
 
-    def acquire(self, role: Role, cancel: Cancel) -> tuple[str, str]:
+    def acquire(self, role: Role, cancel: Cancel, broken: str = "") -> tuple[str, str]:
         """Block until the role's model serves: its base URL (without /v1) and its name.
 
-        Where that model can't be had, the other one takes the role. Raises BuiltinUnavailable
-        when neither can, with what was tried and what to do, and Cancelled within a moment.
+        Where that model can't be had, the other one takes the role. `broken` is the URL of a server
+        that didn't answer a moment ago: its end is waited for, at most END_S seconds, so that it
+        isn't given once more. Raises BuiltinUnavailable when neither can, with what was tried and
+        what to do, and Cancelled within a moment.
         """
         if not _can_run():
             raise BuiltinUnavailable(NO_PACKAGE)
@@ -79,6 +82,8 @@ class Builtin:
         forget = cancel.on_set(self._wake)
         try:
             with self._changed:
+                if broken:
+                    self._see_the_end_of(broken, cancel)
                 if first.failure and not first.url and second.url:
                     first.want()  # tried again beside; nobody waits for it
                     return second.url, second.model.name
@@ -88,6 +93,17 @@ class Builtin:
         finally:
             forget()
         raise BuiltinUnavailable(f"The built-in model can't be used. {first.failure}")
+
+    def _see_the_end_of(self, url: str, cancel: Cancel) -> None:
+        """A connection breaks a moment before the process is known to have ended."""
+        self._changed.wait_for(
+            lambda: (
+                url not in (self._small.url, self._large.url)
+                or cancel.is_set()
+                or self._stop.is_set()
+            ),
+            END_S,
+        )
 
     def _serves(self, service: Service, cancel: Cancel) -> bool:
         """Wait, with the lock held, until the model serves (True) or has failed (False)."""

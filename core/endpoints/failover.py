@@ -21,8 +21,9 @@ from core.endpoints.stream import Deadlines
 from core.endpoints.values import Builtin, Reply
 from core.errors import BuiltinUnavailable, EndpointError, StreamInterrupted
 
-# A built-in server that died is asked for again this often in one call.
+# A built-in server that died is asked for this often in one call.
 BUILTIN_TRIES = 2
+_DIED = ("reset", "cut")  # how that shows where it had taken the request
 
 
 class Failover:
@@ -124,9 +125,10 @@ class Failover:
 
     def _ask_builtin(self, call: Call, builtin: Builtin) -> Reply | None:
         """The built-in model's reply; None when it can't be had."""
+        url = ""
         for _ in range(BUILTIN_TRIES):
             try:
-                url, model = builtin.acquire(call.role, call.cancel)
+                url, model = builtin.acquire(call.role, call.cancel, broken=url)
             except BuiltinUnavailable as error:
                 call.builtin, call.unavailable = None, error
                 return None
@@ -141,7 +143,7 @@ class Failover:
                 fault = faults.fault_of(error)
                 if isinstance(error, StreamInterrupted) or fault.final:
                     raise call.with_history(error) from error.__cause__
-                if not fault.absent:
+                if not fault.absent and error.error_class not in _DIED:
                     break
         raise call.nobody()
 

@@ -133,8 +133,11 @@ class QueueWatcher(Protocol):
 class Builtin(Protocol):
     """The model server that the app carries itself; OpenAI-compatible."""
 
-    def acquire(self, role: Role, cancel: Cancel) -> tuple[str, str]:
-        """URL and model, once it serves. Raises BuiltinUnavailable or Cancelled."""
+    def acquire(self, role: Role, cancel: Cancel, broken: str = "") -> tuple[str, str]:
+        """URL and model, once it serves. Raises BuiltinUnavailable or Cancelled.
+
+        `broken` is the URL of a server that didn't answer a moment ago, '' for none.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
