@@ -71,3 +71,18 @@ def test_a_measurement_is_cancelled_and_a_secret_in_the_wrong_field_refused(
         expect(card.locator("#generator-0-headers")).to_have_value("X-Team: blue\nX-Floor")
         assert site.config_path.read_text() == before
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_refused_click_brings_no_second_set_of_scripts(tmp_path: Path, page: Page) -> None:
+    with FakeOllama() as server, web(tmp_path, base_url=server.url) as site, served(site) as url:
+        page.goto(f"{url}/endpoints")
+        page.evaluate(
+            """() => {
+              window.first = htmx;
+              for (const field of document.querySelectorAll("[name=csrf]")) field.value = "old";
+            }"""
+        )
+        page.get_by_role("button", name=re.compile("^Measure ")).first.click()
+        expect(page.get_by_role("heading", name="token is missing or old")).to_be_visible()
+        assert page.evaluate("document.scripts.length") == 3
+        assert page.evaluate("window.first === htmx")
