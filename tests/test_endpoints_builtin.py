@@ -14,12 +14,14 @@ from endpoint_helpers import (
     ask,
     client_for,
     dead_url,
+    hang,
     saying,
 )
 from fake_ollama import FakeOllama, Reply
 
 from core.cancel import Cancel
-from core.errors import BuiltinUnavailable, NoEndpointLeft
+from core.config import Timeouts
+from core.errors import BuiltinUnavailable, EndpointError, NoEndpointLeft
 from core.events import Role
 
 
@@ -121,6 +123,18 @@ def test_a_builtin_that_died_with_the_request_is_asked_once_more(died: Handler, 
         assert broken.connections == 3
     assert (reply.text, reply.endpoint) == ("again", server.url)
     assert [one.error for one in reply.attempts] == ["refused", error]
+
+
+def test_both_tries_together_keep_to_the_time_of_one_call() -> None:
+    limits = Timeouts(connect_s=2, first_byte_s=10, idle_s=10, total_s=1)
+    with RawServer([saying(HEAD, pause_s=0.4)]) as broken, RawServer([hang]) as silent:
+        builtin = FakeBuiltin(broken.url, again=silent.url)
+        with (
+            client_for(dead_url(), builtin=builtin, timeouts=limits) as client,
+            pytest.raises(EndpointError, match=r"within the 0\.\d+ s left for the call"),
+        ):
+            ask(client)
+    assert builtin.roles == ["generator"] * 2
 
 
 def test_a_builtin_that_answers_with_an_error_is_not_asked_again() -> None:

@@ -70,7 +70,7 @@ class Builtin:
         """Block until the role's model serves: its base URL (without /v1) and its name.
 
         Where that model can't be had, the other one takes the role. `broken` is the URL of a server
-        that didn't answer a moment ago: its end is waited for, at most END_S seconds, so that it
+        that failed a moment ago: its end is waited for, at most END_S seconds, so that it
         isn't given once more. Raises BuiltinUnavailable when neither can, with what was tried and
         what to do, and Cancelled within a moment.
         """
@@ -104,6 +104,7 @@ class Builtin:
             ),
             END_S,
         )
+        cancel.check()
 
     def _serves(self, service: Service, cancel: Cancel) -> bool:
         """Wait, with the lock held, until the model serves (True) or has failed (False)."""

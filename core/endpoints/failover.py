@@ -125,7 +125,7 @@ class Failover:
 
     def _ask_builtin(self, call: Call, builtin: Builtin) -> Reply | None:
         """The built-in model's reply; None when it can't be had."""
-        url = ""
+        url, left_s = "", call.config.timeouts.total_s
         for _ in range(BUILTIN_TRIES):
             try:
                 url, model = builtin.acquire(call.role, call.cancel, broken=url)
@@ -133,13 +133,15 @@ class Failover:
                 call.builtin, call.unavailable = None, error
                 return None
             began = self._clock()  # waiting for it to arrive is not part of the call
-            call.due = began + call.config.timeouts.total_s
+            call.due = began + left_s
             try:
                 return self._send(
                     call, EndpointConfig(url=url, kind="openai"), model, continues=True
                 )
             except EndpointError as error:
-                call.note(url, model, error, self._clock() - began, 0.0)
+                seconds = self._clock() - began
+                left_s -= seconds
+                call.note(url, model, error, seconds, 0.0)
                 fault = faults.fault_of(error)
                 if isinstance(error, StreamInterrupted) or fault.final:
                     raise call.with_history(error) from error.__cause__

@@ -136,7 +136,7 @@ class Builtin(Protocol):
     def acquire(self, role: Role, cancel: Cancel, broken: str = "") -> tuple[str, str]:
         """URL and model, once it serves. Raises BuiltinUnavailable or Cancelled.
 
-        `broken` is the URL of a server that didn't answer a moment ago, '' for none.
+        `broken` is the URL of a server that failed a moment ago, '' for none.
         """
 
 
