@@ -128,6 +128,28 @@ def test_a_goal_that_shows_f_of_2(goal: str) -> None:
         ("For s = 'ab', c = 'a' the result should be 'b'", ["assert f('ab', 'a') == 'b'"]),
         ("Input:\n  grid : [[1]]\n  size : 2\nOutput: 3", ["assert f([[1]], 2) == 3"]),
         ("x = [2]\nf(x) == 4", ["x = [2]\nassert f(x) == 4"]),
+        ("For example, set(f([1, 1])) == set([1])", ["assert set(f([1, 1])) == set([1])"]),
+        ("Roots. For example, abs(f(2) - 1.4) < 0.1. No loop.", ["assert abs(f(2) - 1.4) < 0.1"]),
+        ("e.g. f(2) > 3", ["assert f(2) > 3"]),
+        ("Example: isinstance(f(2), str)", ["assert isinstance(f(2), str)"]),
+        ("f(2) == 4, for example f(3) > 8", ["assert f(3) > 8", "assert f(2) == 4"]),
+        (
+            "For instance, math.isclose(f(2), 1.4, rel_tol=0.1)",
+            ["import math\nassert math.isclose(f(2), 1.4, rel_tol=0.1)"],
+        ),
+        ("assert isclose(f(2), 1.4)", ["from math import isclose\nassert isclose(f(2), 1.4)"]),
+        (
+            "f(2) == Fraction(1, 2)",
+            ["from fractions import Fraction\nassert f(2) == Fraction(1, 2)"],
+        ),
+        (
+            "day = datetime.date(2020, 1, 2)\nf(day) == 4",
+            ["import datetime\nday = datetime.date(2020, 1, 2)\nassert f(day) == 4"],
+        ),
+        (
+            ">>> f(2) == Decimal('4')\nTrue",
+            ["from decimal import Decimal\nassert f(2) == Decimal('4')"],
+        ),
     ],
 )
 def test_what_a_goal_shows(goal: str, found: list[str]) -> None:
@@ -147,6 +169,12 @@ def test_what_a_goal_shows(goal: str, found: list[str]) -> None:
         "f(n) = n + 1",
         "f(0) = 1 and f(n) = f(n - 1) + 1",
         "f(2) == f(2)",
+        "For example, f(n) == sorted(n)",
+        "It is wrong that, for example, set(f(2)) == set([4])",
+        "For example, not set(f(2)) == set([4]), but what is in it",
+        "For example, math.isclose(2, 2)",
+        "For example, f(2) == house.colour",
+        "the example f(2)",
         "f(...) == 4",
         "f(2, ...) returns [1, ...]",
         "f(2) ...",
