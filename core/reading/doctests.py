@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.reading.asserts import expression, is_constant
-from core.reading.pysource import parse
+from core.reading.asserts import expression, is_closed, is_constant
+from core.reading.pysource import bound, parse
 from core.reading.setup import Setup
 
 _PROMPT = re.compile(r"[ \t>*-]*?>>>[ \t]?(.*)")
@@ -46,7 +46,7 @@ def doctests(text: str, names: frozenset[str]) -> Iterator[Example]:
         if tree is None or (not want and "#" in entry.source):
             said, shown = _one_line(entry)
             tree, want = (said, shown) if said is not None else (tree, want)
-        if tree is None or not tree.body or not setup.closes(tree):
+        if tree is None or not tree.body or not is_closed(tree, setup.known | _own(tree)):
             continue
         source = entry.source if want is entry.want else ast.unparse(tree)
         check = _check(source, tree, want) if setup.uses(tree) else None
@@ -54,6 +54,10 @@ def doctests(text: str, names: frozenset[str]) -> Iterator[Example]:
             yield Example(setup=setup.before(check), check=check)
         if not _raises(want) and (not isinstance(tree.body[-1], ast.Expr) or setup.changes(tree)):
             setup.add(source, tree)
+
+
+def _own(tree: ast.AST) -> frozenset[str]:
+    return frozenset(name for node in ast.walk(tree) for name in bound(node))
 
 
 def _entries(text: str) -> Iterator[_Entry | None]:

@@ -6,8 +6,10 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+from core.reading.asserts import is_closed
 from core.reading.doctests import Example, doctests, raising
-from core.reading.imports import last_name
+from core.reading.led import led
+from core.reading.modules import imported, modules_of
 from core.reading.phrases import DENIAL, is_error, phrases
 from core.reading.plans import Plan, goal_names
 from core.reading.pysource import parse
@@ -19,13 +21,6 @@ _PREFIX = re.compile(r"^\s*(?:(?:[-*\u2022+]|\d{1,2}[.)])\s+)?(?:`+(?=[^`]+`+\s*
 _COMMENT = re.compile(
     r"(?P<code>.*?\S)\s*#+\s*(?:==?>|-+>|\u2192|\u279e|returns?|prints?|gives?|raises?|==?|is)?\s*(?P<want>\S.*)$"
 )
-# "For example, set(f([1, 1])) == set([1])", also at the end of a sentence's line.
-_LEAD = re.compile(
-    r"(?<![\w.])(?:for\s+(?:example|instance)|examples?|e\.\s?g\.|i\.\s?e\.)[,:]?\s+(?=\S)",
-    re.IGNORECASE,
-)
-_NEXT_SENTENCE = re.compile(r"\.\s+(?=[A-Z])")
-_SAYING = {"isclose", "isinstance"}  # a call of these alone says something
 _MOST_LINES = 8
 
 
@@ -34,9 +29,18 @@ def examples(goal: str, plan: Plan) -> Iterator[Example]:
     text = goal.replace("\r\n", "\n").replace("\r", "\n")
     names = goal_names(text) | {plan.name}
     text = _without_headers(text)
-    yield from doctests(text, names)
     lines = _without_prompts(text.split("\n"))
+    none = True
+    for example in _sure(text, lines, plan, names):
+        none = False
+        yield example
+    if none:
+        yield from led(lines, names)
+
+
+def _sure(text: str, lines: Sequence[str], plan: Plan, names: frozenset[str]) -> Iterator[Example]:
     rest = list(lines)
+    yield from doctests(text, names)
     yield from _code(lines, rest, names)
     yield from phrases("\n".join(rest), plan.name, plan.signature, names)
 
@@ -65,43 +69,25 @@ def _without_prompts(lines: Sequence[str]) -> list[str]:
 def _code(lines: Sequence[str], rest: list[str], names: frozenset[str]) -> Iterator[Example]:
     """Examples written as statements; the lines that they take are blanked in `rest`."""
     setup = Setup(names)
+    modules = modules_of("\n".join(lines))
     denied = False
     at = 0
     while at < len(lines):
         statement, size = _statement(lines, at)
-        found = list(_checks(*statement, setup)) if statement is not None else []
-        bare = lines[at].strip()
-        if statement is None and bare and not bare.startswith(("```", "~~~", "#")):
-            setup = Setup(names)
-            denied = bare.endswith(":") and DENIAL.search(bare) is not None
-        if found or (statement is not None and _assigns(statement[0])):
+        if statement is None:
+            bare = lines[at].strip()
+            if bare and not bare.startswith(("```", "~~~", "#")):
+                setup = Setup(names)
+                denied = bare.endswith(":") and DENIAL.search(bare) is not None
+            at += 1
+            continue
+        source, comment = statement
+        found = list(_checks(source, comment, setup, modules))
+        if found or any(isinstance(node, ast.Assign) for node in _body(source)):
             rest[at : at + size] = [""] * size
-        else:
-            for before, example in _led(bare, names):
-                rest[at] = before
-                yield example
         if not denied:
             yield from found
         at += size
-
-
-def _assigns(source: str) -> bool:
-    return any(isinstance(node, ast.Assign) for node in _body(source))
-
-
-def _led(line: str, names: frozenset[str]) -> Iterator[tuple[str, Example]]:
-    """What is said behind "for example" when all that follows in its sentence is Python: the text
-    before it, and the example."""
-    for lead in _LEAD.finditer(line):
-        before, said = line[: lead.start()], line[lead.end() :]
-        if DENIAL.search(_NEXT_SENTENCE.split(before)[-1]):
-            continue
-        for text in dict.fromkeys((said, _NEXT_SENTENCE.split(said)[0])):
-            statement, _ = _statement([text], 0)
-            found = list(_checks(*statement, Setup(names))) if statement is not None else []
-            yield from ((before, example) for example in found)
-            if found:
-                return
 
 
 def _body(source: str) -> list[ast.stmt]:
@@ -136,10 +122,14 @@ def _is_statement(body: Sequence[ast.stmt]) -> bool:
     )
 
 
-def _checks(source: str, comment: str, setup: Setup) -> Iterator[Example]:
+def _checks(source: str, comment: str, setup: Setup, modules: frozenset[str]) -> Iterator[Example]:
     for node in _body(source):
         text = ast.get_source_segment(source, node) or ast.unparse(node)
-        if not setup.closes(node):
+        if not is_closed(node, setup.known):
+            imports = imported(node, modules - setup.known)
+            known = setup.known | {line.removeprefix("import ") for line in imports}
+            if imports and is_closed(node, known) and setup.uses(node):
+                yield Example(setup=(*imports, *setup.before(text)), check=text)
             continue
         checks = list(_claims(text, node, comment)) if setup.uses(node) else []
         for check in checks:
@@ -165,8 +155,6 @@ def _claims(text: str, node: ast.stmt, comment: str) -> Iterator[str]:
                     yield from _compared(ast.unparse(part), part)
         elif comment:
             yield from _commented(text, comment.strip(" .`"))
-        elif isinstance(value, ast.Call) and last_name(value.func) in _SAYING:
-            yield f"assert {text}"
 
 
 def _compared(text: str, node: ast.Compare) -> Iterator[str]:

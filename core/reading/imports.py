@@ -64,7 +64,8 @@ def with_imports(code: str, own: Collection[str] = ()) -> str:
     tree = parse(code)
     if tree is None or any(isinstance(n, ast.alias) and n.name == "*" for n in ast.walk(tree)):
         return code
-    imports = sorted(imports_for(tree, own).values())
+    lacking = missing(tree).difference(own)
+    imports = sorted(filter(None, (_import(name, tree) for name in lacking)))
     lines = code.split("\n")
     place = _place(tree)
     if not imports or place is None:
@@ -72,16 +73,7 @@ def with_imports(code: str, own: Collection[str] = ()) -> str:
     return "\n".join([*lines[:place], *imports, *lines[place:]])
 
 
-def imports_for(tree: ast.AST, own: Collection[str] = ()) -> dict[str, str]:
-    """By name the import of each that `tree` reads and lacks, where it is sure which one is meant.
-
-    `own` are names that mean something else.
-    """
-    found = {name: _import(name, tree) for name in missing(tree).difference(own)}
-    return {name: statement for name, statement in found.items() if statement}
-
-
-def _import(name: str, tree: ast.AST) -> str:
+def _import(name: str, tree: ast.Module) -> str:
     """The statement that gives the name its meaning, '' where it may have another."""
     read = {
         node.attr
@@ -104,18 +96,18 @@ def _import(name: str, tree: ast.AST) -> str:
     return f"from {home} import {name}" if what is not None and read <= set(dir(what)) else ""
 
 
-def _called(tree: ast.AST) -> set[str]:
+def _called(tree: ast.Module) -> set[str]:
     """The names that are called, or handed to what calls them."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     values = [call.func for call in calls]
     for call in calls:
         values += [keyword.value for keyword in call.keywords if keyword.arg == "key"]
-        taken = _TAKES.get(last_name(call.func))
+        taken = _TAKES.get(_last_name(call.func))
         values += call.args[taken : taken + 1] if taken is not None else []
     return {value.id for value in values if isinstance(value, ast.Name)}
 
 
-def last_name(function: ast.expr) -> str:
+def _last_name(function: ast.expr) -> str:
     """`reduce` of `reduce` and of `functools.reduce`."""
     if isinstance(function, ast.Attribute):
         return function.attr

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from core.reading.asserts import is_closed
-from core.reading.imports import imports_for
 from core.reading.pysource import BUILTINS, bound, loaded, missing, parse
 
 
@@ -26,16 +24,6 @@ class Setup:
             self.reaches |= own
         self._lines.append(source)
         self.known |= own
-
-    def closes(self, node: ast.AST) -> bool:
-        """Whether each name in `node` is known; an import that it surely means is added."""
-        own = {name for part in ast.walk(node) for name in bound(part)}
-        imports = imports_for(node, self.known)
-        if not is_closed(node, self.known | own | imports.keys()):
-            return False
-        for statement in sorted(imports.values()):
-            self.add(statement, ast.parse(statement))
-        return True
 
     def uses(self, node: ast.AST) -> bool:
         """Whether `node` reaches the candidate, itself or by a variable."""
