@@ -28,11 +28,11 @@ def test_a_failing_candidate_is_mended_before_the_eyes(
     play.escalate = Reply(text=fenced(GOOD), pause=mended, free=4)
     with started(write_config(tmp_path, server)) as (_, url):
         ask(page, url, "add 1 plus 1")
-        expect(page.locator("#r-live pre.stream")).to_contain_text("Here it is")
+        expect(page.locator("#r-live pre.stream").filter(has_text="Here it is")).to_be_visible()
         expect(page.locator("#r-strategy")).to_contain_text("def add(a, b)")
         # A reload in the middle shows the run where it is, and goes on being live.
         page.reload()
-        expect(page.locator("#r-live pre.stream")).to_contain_text("Here it is")
+        expect(page.locator("#r-live pre.stream").filter(has_text="Here it is")).to_be_visible()
         written.set()
         expect(page.locator("#attempt-1")).to_contain_text("1/3")
         expect(page.locator("#r-attempts")).to_contain_text("SyntaxError")
