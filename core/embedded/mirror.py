@@ -132,7 +132,8 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, arriving: Callable[[i
         with suppress(subprocess.TimeoutExpired):
             process.wait(POLL_S)
             return
-        now = sum(size(path) for path in folder.rglob("*") if path.is_file())
+        # os.walk passes over what pip removes meanwhile; Path.rglob would raise.
+        now = sum(size(Path(at, name)) for at, _, names in os.walk(folder) for name in names)
         silent_s = 0.0 if now != seen else silent_s + POLL_S
         seen = now
         arriving(now)
