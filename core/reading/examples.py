@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from core.reading.asserts import is_closed
 from core.reading.doctests import Example, doctests, raising
 from core.reading.led import led
-from core.reading.modules import imported, modules_of
+from core.reading.modules import modules_of, modules_read
 from core.reading.phrases import DENIAL, is_error, phrases
 from core.reading.plans import Plan, goal_names
 from core.reading.pysource import parse
@@ -126,9 +126,9 @@ def _checks(source: str, comment: str, setup: Setup, modules: frozenset[str]) ->
     for node in _body(source):
         text = ast.get_source_segment(source, node) or ast.unparse(node)
         if not is_closed(node, setup.known):
-            imports = imported(node, modules - setup.known)
-            known = setup.known | {line.removeprefix("import ") for line in imports}
-            if imports and is_closed(node, known) and setup.uses(node):
+            read = modules_read(node, modules - setup.known)
+            if read and is_closed(node, setup.known | read) and setup.uses(node):
+                imports = [f"import {name}" for name in sorted(read)]
                 yield Example(setup=(*imports, *setup.before(text)), check=text)
             continue
         checks = list(_claims(text, node, comment)) if setup.uses(node) else []

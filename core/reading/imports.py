@@ -65,7 +65,7 @@ def with_imports(code: str, own: Collection[str] = ()) -> str:
     if tree is None or any(isinstance(n, ast.alias) and n.name == "*" for n in ast.walk(tree)):
         return code
     lacking = missing(tree).difference(own)
-    imports = sorted(filter(None, (_import(name, tree) for name in lacking)))
+    imports = sorted(filter(None, (import_of(name, tree) for name in lacking)))
     lines = code.split("\n")
     place = _place(tree)
     if not imports or place is None:
@@ -73,7 +73,7 @@ def with_imports(code: str, own: Collection[str] = ()) -> str:
     return "\n".join([*lines[:place], *imports, *lines[place:]])
 
 
-def _import(name: str, tree: ast.Module) -> str:
+def import_of(name: str, tree: ast.AST) -> str:
     """The statement that gives the name its meaning, '' where it may have another."""
     read = {
         node.attr
@@ -96,7 +96,7 @@ def _import(name: str, tree: ast.Module) -> str:
     return f"from {home} import {name}" if what is not None and read <= set(dir(what)) else ""
 
 
-def _called(tree: ast.Module) -> set[str]:
+def _called(tree: ast.AST) -> set[str]:
     """The names that are called, or handed to what calls them."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     values = [call.func for call in calls]

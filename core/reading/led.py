@@ -9,9 +9,10 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+from core.reading.asserts import expression, is_constant
 from core.reading.doctests import Example
 from core.reading.phrases import DENIAL
-from core.reading.pysource import parse
+from core.reading.pysource import loaded
 
 # At the beginning of a line or of a sentence: elsewhere "e.g." may stand in a condition.
 _LEAD = re.compile(
@@ -56,32 +57,24 @@ def _paragraph(lines: Sequence[str], at: int) -> str:
 
 def _example(said: str, names: frozenset[str]) -> Example | None:
     """`said` as a check, when one side is the call and the other can only be meant as a value."""
-    tree = parse(said)
-    match tree.body if tree is not None else []:
-        case [ast.Expr(value=ast.Compare(left=call, ops=[ast.Eq()], comparators=[value]))]:
-            setup: tuple[str, ...] = ()
-        case [
-            ast.Expr(
-                value=ast.Compare(
-                    left=ast.Call(
-                        func=ast.Name(id="abs"),
-                        args=[ast.BinOp(left=call, op=ast.Sub(), right=value)],
-                    ),
-                    ops=[ast.Lt() | ast.LtE()],
-                    comparators=[ast.Constant()],
-                )
-            )
-        ]:
-            setup = ()
-        case [
-            ast.Expr(
-                value=ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="math"), attr="isclose"),
-                    args=[call, value],
-                    keywords=[_],  # without, it is as exact as `==`
-                )
-            )
-        ]:
+    setup: tuple[str, ...] = ()
+    match expression(said):
+        case ast.Compare(left=call, ops=[ast.Eq()], comparators=[value]):
+            pass
+        case ast.Compare(
+            left=ast.Call(
+                func=ast.Name(id="abs"),
+                args=[ast.BinOp(left=call, op=ast.Sub(), right=value)],
+            ),
+            ops=[ast.Lt() | ast.LtE()],
+            comparators=[ast.Constant()],
+        ):
+            pass
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="math"), attr="isclose"),
+            args=[call, value],
+            keywords=[_],  # without, it is as exact as `==`
+        ):
             setup = ("import math",)
         case _:
             return None
@@ -99,16 +92,10 @@ def _is_call(node: ast.expr, names: frozenset[str]) -> bool:
 
 
 def _is_value(node: ast.expr) -> bool:
-    match node:
-        case ast.Constant(value=value):
-            return value is not ...
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant()):
-            return True
-        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
-            return all(map(_is_value, parts))
-        case ast.Dict(keys=keys, values=values):
-            return all(part is not None and _is_value(part) for part in (*keys, *values))
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-            given = (*args, *(keyword.value for keyword in keywords))
-            return name in _HOLDERS and all(map(_is_value, given))
-    return False
+    """A constant, but none to be worked out: 2020-10-15 is a date, float("nan") equals nothing."""
+    worked_out = (ast.BinOp, ast.Not, ast.Invert, ast.UAdd)
+    return (
+        is_constant(node)
+        and loaded(node) <= _HOLDERS
+        and not any(isinstance(part, worked_out) for part in ast.walk(node))
+    )

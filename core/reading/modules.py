@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
+
+from core.reading.imports import import_of
+from core.reading.pysource import loaded
 
 _MODULES = ("collections", "datetime", "decimal", "fractions", "json", "math")
 _CHANGING = {"now", "today", "utcnow"}  # another value each time
@@ -17,23 +19,13 @@ def modules_of(goal: str) -> frozenset[str]:
     return frozenset(_MODULES) - alone
 
 
-def imported(node: ast.stmt, modules: frozenset[str]) -> tuple[str, ...]:
-    """An import for each of `modules` that the assert `node` reads; none for other statements,
-    nor where it holds today only, compares floats to the last digit, or with a Decimal."""
-    parts = [part for part in ast.walk(node) if isinstance(part, ast.Attribute)]
-    read = {(part.value.id, part.attr) for part in parts if isinstance(part.value, ast.Name)}
-    found = sorted({name for name, _ in read if name in modules})
-    attributes = {part.attr for part in parts}
-    exact = any(isinstance(part, _EXACT) for part in ast.walk(node))
-    floats = any(
-        isinstance(part, ast.Constant) and isinstance(part.value, float) for part in ast.walk(node)
-    )
+def modules_read(node: ast.stmt, modules: frozenset[str]) -> frozenset[str]:
+    """Those of `modules` that the assert `node` reads something of; none of other statements, nor
+    where it holds today only, compares floats to the last digit, or with a Decimal."""
+    parts = list(ast.walk(node))
+    found = {name for name in modules & loaded(node) if import_of(name, node) == f"import {name}"}
+    changing = any(isinstance(part, ast.Attribute) and part.attr in _CHANGING for part in parts)
+    exact = any(isinstance(part, _EXACT) for part in parts)
+    floats = any(isinstance(part, ast.Constant) and isinstance(part.value, float) for part in parts)
     mixed = ("math" in found and exact) or ("decimal" in found and floats)
-    if not isinstance(node, ast.Assert) or attributes & _CHANGING or mixed:
-        return ()
-    there = all(
-        hasattr(importlib.import_module(name), attribute)
-        for name, attribute in read
-        if name in found
-    )
-    return tuple(f"import {name}" for name in found) if there else ()
+    return frozenset(found if isinstance(node, ast.Assert) and not (changing or mixed) else ())
