@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 import pytest
 import run_scripts
@@ -31,7 +32,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 class Relay:
     """Passes everything on, but of the first websocket what the server says ends in nothing.
 
-    `keeps`: how many pieces of the server's it still passes on, the handshake's answer first.
+    `keeps`: how much of the server's it still passes on: the handshake's answer first, then frames.
     """
 
     def __init__(self, url: str, keeps: int) -> None:
@@ -61,22 +62,34 @@ class Relay:
         with suppress(OSError):
             request = page.recv(CHUNK)
             server.sendall(request)
-            keeps = -1
-            if b"Upgrade: websocket" in request:
-                self.websockets += 1
-                keeps = self._keeps if self.websockets == 1 else -1
-            threading.Thread(target=_pump, args=(page, server, -1), daemon=True).start()
-            _pump(server, page, keeps)
+            threading.Thread(target=_pump, args=(page, server), daemon=True).start()
+            self.websockets += b"Upgrade: websocket" in request
+            if b"Upgrade: websocket" in request and self.websockets == 1:
+                with server.makefile("rb") as said:
+                    for number, piece in enumerate(_pieces(said)):
+                        if number < self._keeps:
+                            page.sendall(piece)
+            else:
+                _pump(server, page)
 
 
-def _pump(source: socket.socket, target: socket.socket, keeps: int) -> None:
+def _pump(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while piece := source.recv(CHUNK):
-            if keeps:
-                target.sendall(piece)
-                keeps -= 1
-        if keeps < 0:
-            target.shutdown(socket.SHUT_WR)
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+
+
+def _pieces(said: BinaryIO) -> Iterator[bytes]:
+    """The handshake's answer and each frame, however the network has cut and joined them."""
+    head = b""
+    while (line := said.readline()).strip():
+        head += line
+    yield head + line
+    while start := said.read(2):
+        size = start[1] & 127
+        length = said.read({126: 2, 127: 8}.get(size, 0))
+        yield start + length + said.read(int.from_bytes(length, "big") if length else size)
 
 
 @contextmanager
